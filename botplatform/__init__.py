@@ -1,0 +1,1 @@
+"""The platform: composition root, and small apps that know nothing of certificates."""

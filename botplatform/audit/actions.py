@@ -1,0 +1,34 @@
+"""The closed list of what can be on record. Pure. Names are `noun.verb_in_past_tense` and never change."""
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What happened."""
+
+    USER_CREATED = "user.created"
+    USER_SIGNED_IN = "user.signed_in"
+    USER_SIGNED_OUT = "user.signed_out"
+    USER_SIGN_IN_FAILED = "user.sign_in_failed"
+    USER_CHANGED = "user.changed"
+    BOT_CREATED = "bot.created"
+    BOT_CHANGED = "bot.changed"
+    MEMBER_ADDED = "member.added"
+    MEMBER_CHANGED = "member.changed"
+    MEMBER_REMOVED = "member.removed"
+    CERTIFICATE_CREATED = "certificate.created"
+    CERTIFICATE_DELETED = "certificate.deleted"
+    VERSION_IMPORTED = "version.imported"
+    VERSION_PROMOTED = "version.promoted"
+    DEFAULT_SET = "certificate.default_set"
+    DEFAULT_CLEARED = "certificate.default_cleared"
+    KEY_OPENED = "key.opened"
+    TRUST_STORE_IMPORTED = "trust_store.imported"
+    TRUST_STORE_DELETED = "trust_store.deleted"
+    NODE_CREATED = "node.created"
+    NODE_CHANGED = "node.changed"
+    NODE_DELETED = "node.deleted"
+    CERTIFICATE_ATTACHED = "certificate.attached"
+    CERTIFICATE_DETACHED = "certificate.detached"
+    CONNECTION_TESTED = "connection.tested"
+    KEYRING_CREATED = "keyring.created"

@@ -1,0 +1,6 @@
+"""Console routes."""
+
+from django.urls import URLPattern, path  # noqa: F401
+
+app_name = "audit"
+urlpatterns: list[URLPattern] = []

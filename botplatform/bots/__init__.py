@@ -1,0 +1,1 @@
+"""Bots, who belongs to them, and what a role may do."""

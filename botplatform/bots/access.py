@@ -1,0 +1,88 @@
+"""Who may do what: the bridge from users and memberships to the pure table in `roles`.
+
+Doors call `require_permission` (views); services call `authorize`. Both end in `permissions_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+
+from botplatform.accounts.actors import Actor, ActorKind
+from botplatform.accounts.models import User
+from botplatform.bots.models import Bot, Membership
+from botplatform.bots.roles import (
+    ADMINISTRATOR_PERMISSIONS,
+    Permission,
+    permissions_on_bot,
+    permissions_on_platform,
+)
+from botplatform.errors import NotAllowed
+
+ViewFunction = Callable[..., HttpResponse]
+PUBLIC = "public"  # the permission of the few pages that need no sign-in
+
+
+def permissions_of(user: User, bot: Bot | None) -> frozenset[Permission]:
+    """What `user` may do with `bot`, or with what belongs to the platform when `bot` is None. One query at most."""
+    if not user.is_active:
+        return frozenset()
+    if bot is None:
+        return permissions_on_platform(user.platform_role)
+    role = Membership.objects.filter(user=user, bot=bot).values_list("role", flat=True).first()
+    return permissions_on_bot(user.platform_role, role)
+
+
+def actor_permissions(actor: Actor, bot: Bot | None) -> frozenset[Permission]:
+    """What `actor` may do; the operating system's user and the platform itself may do everything."""
+    if actor.user is None or actor.kind is not ActorKind.USER:
+        return ADMINISTRATOR_PERMISSIONS
+    return permissions_of(actor.user, bot)
+
+
+def authorize(actor: Actor, permission: Permission, *, bot: Bot | None) -> None:
+    """Let the act pass or raise `NotAllowed`. Every service begins with this."""
+    if permission not in actor_permissions(actor, bot):
+        where = f"the bot {bot.slug}" if bot else "the platform"
+        raise NotAllowed(f"{actor.name} lacks the permission “{permission.value}” on {where}.")
+
+
+def require_permission(permission: Permission) -> Callable[[ViewFunction], ViewFunction]:
+    """Guard a console view.
+
+    A route with a `bot` slug hands the view the `Bot` itself, loaded through `visible_to`: a foreign bot and a
+    missing one give the same 404. A visible bot without the permission gives 403. A route without `bot`, or with
+    `bot=None`, is judged by the platform's permissions. `request.permissions` is set for templates.
+    """
+
+    def decorate(view: ViewFunction) -> ViewFunction:
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            bot: Bot | None = None
+            if kwargs.get("bot") is not None:
+                bot = Bot.objects.visible_to(request.user).filter(slug=kwargs["bot"]).first()
+                if bot is None:
+                    raise Http404
+                kwargs["bot"] = bot
+            assert isinstance(request.user, User)
+            granted = permissions_of(request.user, bot)
+            request.permissions = granted  # type: ignore[attr-defined]
+            if permission not in granted:
+                raise NotAllowed(f"Your role does not include “{permission.value}” here.")
+            return view(request, *args, **kwargs)
+
+        guarded.permission = permission  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def public(view: ViewFunction) -> ViewFunction:
+    """Mark a view as open to everybody; the URL walk test accepts no view without a mark."""
+    view.permission = PUBLIC  # type: ignore[attr-defined]
+    return view

@@ -1,0 +1,1 @@
+"""The console's kit: components, htmx helper, shell. Knows no domain object."""

@@ -1,0 +1,14 @@
+"""The composition root of the console's URLs. Apps are included by string."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("botplatform.accounts.urls")),
+    path("", include("botplatform.console.urls")),
+    path("", include("botplatform.bots.urls")),
+    path("", include("botplatform.audit.urls")),
+    path("", include("certificates.urls")),
+    path("", include("servicenodes.urls")),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,1 @@
+"""Client certificates, trust stores, and keys at rest."""

@@ -1,0 +1,240 @@
+"""Client certificates, their versions and sealed keys, and trust stores.
+
+A sealed key lives in its own table so that no query for certificates ever touches it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from botplatform.bots.models import PLATFORM_SLUG, Bot, validate_slug
+
+if TYPE_CHECKING:
+    from botplatform.accounts.models import User
+
+
+def visible_filter(user: User) -> Q:
+    """Objects with a nullable `bot`: the user's bots, and what belongs to the platform."""
+    return Q(bot__isnull=True) | Q(bot__in=Bot.objects.visible_to(user).values("pk"))
+
+
+class ClientCertificateQuerySet(models.QuerySet["ClientCertificate"]):
+    """Reads of client certificates."""
+
+    def visible_to(self, user: User) -> ClientCertificateQuerySet:
+        return self.filter(visible_filter(user)) if user.is_active else self.none()
+
+    def of_owner(self, owner: Bot | None) -> ClientCertificateQuerySet:
+        """Those of a bot, or of the platform when `owner` is None."""
+        return self.filter(bot=owner) if owner else self.filter(bot__isnull=True)
+
+
+class ClientCertificate(models.Model):
+    """A named slot of a bot or of the platform: what one attaches to a service node. It has versions."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    bot = models.ForeignKey(
+        Bot, null=True, blank=True, on_delete=models.PROTECT, related_name="certificates"
+    )  # null: the platform's
+    name = models.CharField(max_length=63, validators=[validate_slug])
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ClientCertificateQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("bot__slug", "name")
+        constraints = (
+            models.UniqueConstraint(
+                name="certificate_name_once", fields=("bot", "name"), condition=Q(bot__isnull=False)
+            ),
+            models.UniqueConstraint(
+                name="certificate_platform_name_once", fields=("name",), condition=Q(bot__isnull=True)
+            ),
+            models.UniqueConstraint(
+                name="certificate_one_default_per_bot", fields=("bot",), condition=Q(is_default=True, bot__isnull=False)
+            ),
+            models.UniqueConstraint(
+                name="certificate_one_platform_default",
+                fields=("is_default",),
+                condition=Q(is_default=True, bot__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="certificate_name_form", condition=Q(name__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def path(self) -> str:
+        """`bot-slug/name` or `platform/name`, as commands take it. Needs `bot` loaded."""
+        return f"{self.bot.slug if self.bot else PLATFORM_SLUG}/{self.name}"
+
+
+class VersionStatus(models.TextChoices):
+    """A version's life; exactly one is active."""
+
+    DRAFT = "draft"
+    STAGED = "staged"
+    ACTIVE = "active"
+    RETIRED = "retired"
+    DESTROYED = "destroyed"
+
+
+class CertificateVersion(models.Model):
+    """Immutable material of a client certificate: the leaf and facts for search. Only `status` ever changes."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    certificate = models.ForeignKey(ClientCertificate, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    status = models.CharField(max_length=10, choices=VersionStatus.choices)
+    leaf_der = models.BinaryField()
+    subject = models.TextField()  # RFC 4514
+    issuer = models.TextField()  # RFC 4514
+    serial = models.CharField(max_length=80)  # lower-case hexadecimal without separators
+    sha256 = models.CharField(max_length=64)  # of the leaf's DER, lower-case hexadecimal
+    spki_sha256 = models.CharField(max_length=64)
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    key_type = models.CharField(max_length=20)  # rsa, ec-p256, ec-p384, ec-p521, ed25519, ed448
+    key_bits = models.PositiveIntegerField()
+    findings = models.JSONField(default=list)  # as shown when it was imported
+    allowed_findings = models.JSONField(default=list)  # codes the importer insisted on
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.CharField(max_length=150)
+
+    class Meta:
+        ordering = ("certificate", "-number")
+        constraints = (
+            models.UniqueConstraint(name="version_number_once", fields=("certificate", "number")),
+            models.UniqueConstraint(
+                name="version_one_active", fields=("certificate",), condition=Q(status=VersionStatus.ACTIVE)
+            ),
+            models.CheckConstraint(name="version_status_known", condition=Q(status__in=VersionStatus.values)),
+        )
+        indexes = (
+            models.Index(name="version_by_expiry", fields=("status", "not_after")),
+            models.Index(name="version_by_sha256", fields=("sha256",)),
+            models.Index(name="version_by_serial", fields=("serial",)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.certificate} version {self.number}"
+
+
+class ChainRole(models.TextChoices):
+    """What a certificate of the chain is."""
+
+    INTERMEDIATE = "intermediate"
+    ROOT = "root"
+
+
+class ChainCertificate(models.Model):
+    """An issuer certificate stored with a version: intermediates in sending order, then the root, which is not sent."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.ForeignKey(CertificateVersion, on_delete=models.CASCADE, related_name="chain")
+    position = models.PositiveSmallIntegerField()  # 1 is the leaf's issuer
+    role = models.CharField(max_length=12, choices=ChainRole.choices)
+    der = models.BinaryField()
+    subject = models.TextField()
+    issuer = models.TextField()
+    serial = models.CharField(max_length=80)
+    sha256 = models.CharField(max_length=64)
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+
+    class Meta:
+        ordering = ("version", "position")
+        constraints = (
+            models.UniqueConstraint(name="chain_position_once", fields=("version", "position")),
+            models.UniqueConstraint(name="chain_one_root", fields=("version",), condition=Q(role=ChainRole.ROOT)),
+        )
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class SealedKey(models.Model):
+    """A version's private key as an opaque envelope (`certificates.keyring.envelope`). Read by `open_credential` only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.OneToOneField(CertificateVersion, on_delete=models.PROTECT, related_name="sealed_key")
+    envelope = models.BinaryField()
+    key_id = models.CharField(max_length=40, db_index=True)  # of the key-encryption key that wraps it
+    sealed_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"sealed key of {self.version_id}"
+
+
+class TrustStoreQuerySet(models.QuerySet["TrustStore"]):
+    """Reads of trust stores."""
+
+    def visible_to(self, user: User) -> TrustStoreQuerySet:
+        return self.filter(visible_filter(user)) if user.is_active else self.none()
+
+    def of_owner(self, owner: Bot | None) -> TrustStoreQuerySet:
+        return self.filter(bot=owner) if owner else self.filter(bot__isnull=True)
+
+
+class TrustStore(models.Model):
+    """A named set of trust anchors used to verify servers. `revision` grows with every change."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    bot = models.ForeignKey(Bot, null=True, blank=True, on_delete=models.PROTECT, related_name="trust_stores")
+    name = models.CharField(max_length=63, validators=[validate_slug])
+    revision = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = TrustStoreQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("bot__slug", "name")
+        constraints = (
+            models.UniqueConstraint(
+                name="trust_store_name_once", fields=("bot", "name"), condition=Q(bot__isnull=False)
+            ),
+            models.UniqueConstraint(
+                name="trust_store_platform_name_once", fields=("name",), condition=Q(bot__isnull=True)
+            ),
+            models.CheckConstraint(
+                name="trust_store_name_form", condition=Q(name__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def path(self) -> str:
+        """`bot-slug/name` or `platform/name`. Needs `bot` loaded."""
+        return f"{self.bot.slug if self.bot else PLATFORM_SLUG}/{self.name}"
+
+
+class TrustAnchor(models.Model):
+    """One certificate of a trust store, root or not."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    trust_store = models.ForeignKey(TrustStore, on_delete=models.CASCADE, related_name="anchors")
+    der = models.BinaryField()
+    subject = models.TextField()
+    issuer = models.TextField()
+    serial = models.CharField(max_length=80)
+    sha256 = models.CharField(max_length=64)
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+
+    class Meta:
+        ordering = ("trust_store", "subject")
+        constraints = (models.UniqueConstraint(name="anchor_once", fields=("trust_store", "sha256")),)
+
+    def __str__(self) -> str:
+        return self.subject

@@ -1,0 +1,1 @@
+"""Service nodes, trust policy, tests and calls."""

@@ -1,0 +1,10 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class ServiceNodesConfig(AppConfig):
+    """Service nodes and connection tests."""
+
+    name = "servicenodes"
+    verbose_name = "Service nodes"

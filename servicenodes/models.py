@@ -1,0 +1,133 @@
+"""Service nodes and the record of their connection tests."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from botplatform.bots.models import Bot, validate_slug
+from certificates.models import CertificateVersion, ClientCertificate, TrustStore
+
+if TYPE_CHECKING:
+    from botplatform.accounts.models import User
+
+
+class Method(models.TextChoices):
+    """HTTP methods a service node may use."""
+
+    GET = "GET"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+
+
+class TLSVersion(models.TextChoices):
+    """TLS versions a node may insist on."""
+
+    TLS_1_2 = "1.2", "TLS 1.2"
+    TLS_1_3 = "1.3", "TLS 1.3"
+
+
+class ServiceNodeQuerySet(models.QuerySet["ServiceNode"]):
+    """Reads of service nodes."""
+
+    def visible_to(self, user: User) -> ServiceNodeQuerySet:
+        return self.filter(bot__in=Bot.objects.visible_to(user).values("pk"))
+
+
+class ServiceNode(models.Model):
+    """One outbound API call of a bot's dialog: method, URL, headers, TLS policy."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    bot = models.ForeignKey(Bot, on_delete=models.PROTECT, related_name="service_nodes")
+    dialog = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=200)
+    slug = models.CharField(max_length=63, validators=[validate_slug])
+    method = models.CharField(max_length=7, choices=Method.choices, default=Method.GET)
+    url = models.CharField(max_length=2000)
+    headers = models.JSONField(default=dict, blank=True)
+    certificate = models.ForeignKey(
+        ClientCertificate, null=True, blank=True, on_delete=models.PROTECT, related_name="service_nodes"
+    )  # null: the bot's default, else the platform's
+    trust_store = models.ForeignKey(
+        TrustStore, null=True, blank=True, on_delete=models.PROTECT, related_name="service_nodes"
+    )  # null: the system's
+    server_name = models.CharField(max_length=253, blank=True)  # overrides the URL's host for SNI and verification
+    min_tls = models.CharField(max_length=3, choices=TLSVersion.choices, default=TLSVersion.TLS_1_2)
+    timeout_s = models.PositiveSmallIntegerField(default=10, validators=[MinValueValidator(1), MaxValueValidator(60)])
+    revision = models.PositiveIntegerField(default=1)  # grows with every change; guards against lost updates
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ServiceNodeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("bot__slug", "dialog", "name")
+        constraints = (
+            models.UniqueConstraint(name="node_slug_once", fields=("bot", "slug")),
+            models.CheckConstraint(name="node_method_known", condition=Q(method__in=Method.values)),
+            models.CheckConstraint(name="node_min_tls_known", condition=Q(min_tls__in=TLSVersion.values)),
+            models.CheckConstraint(name="node_timeout_range", condition=Q(timeout_s__gte=1, timeout_s__lte=60)),
+            models.CheckConstraint(name="node_url_https", condition=Q(url__startswith="https://")),
+            models.CheckConstraint(name="node_slug_form", condition=Q(slug__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")),
+        )
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def path(self) -> str:
+        """`bot-slug/node-slug`, as commands take it. Needs `bot` loaded."""
+        return f"{self.bot.slug}/{self.slug}"
+
+    @property
+    def title(self) -> str:
+        """`dialog / name`: names repeat within a bot."""
+        return f"{self.dialog} / {self.name}" if self.dialog else self.name
+
+
+class ConnectionTestQuerySet(models.QuerySet["ConnectionTest"]):
+    """Reads of connection tests."""
+
+    def visible_to(self, user: User) -> ConnectionTestQuerySet:
+        return self.filter(node__bot__in=Bot.objects.visible_to(user).values("pk"))
+
+
+class ConnectionTest(models.Model):
+    """One test of one node: who asked, what was seen so far, and at the end the whole report."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    node = models.ForeignKey(ServiceNode, on_delete=models.CASCADE, related_name="tests")
+    requested_at = models.DateTimeField(default=timezone.now)
+    requested_by = models.CharField(max_length=150)
+    started_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)  # past and unfinished: the worker died
+    finished_at = models.DateTimeField(null=True)
+    steps = models.JSONField(default=list)  # filled in while it runs, as in the report
+    verdict = models.CharField(max_length=30, blank=True)  # empty until finished
+    reason = models.CharField(max_length=60, blank=True)
+    summary = models.TextField(blank=True)
+    report = models.JSONField(null=True)
+    version = models.ForeignKey(
+        CertificateVersion, null=True, on_delete=models.SET_NULL, related_name="connection_tests"
+    )  # what was presented
+
+    objects = ConnectionTestQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-requested_at",)
+        indexes = (models.Index(name="test_by_node", fields=("node", "-requested_at")),)
+        constraints = (
+            models.CheckConstraint(
+                name="test_finished_has_verdict",
+                condition=Q(finished_at__isnull=True, verdict="") | (Q(finished_at__isnull=False) & ~Q(verdict="")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"test {self.pk}"
