@@ -163,7 +163,7 @@ class ChainCertificate(models.Model):
 
 
 class SealedKey(models.Model):
-    """A version's private key as an opaque envelope (`certificates.keyring.envelope`). Read by `open_credential` only."""
+    """A version's private key as an opaque envelope (`keyring.envelope`). Only `open_credential` reads it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     version = models.OneToOneField(CertificateVersion, on_delete=models.PROTECT, related_name="sealed_key")
