@@ -1,0 +1,152 @@
+"""The base of all management commands: who acts, exit codes, JSON, passphrases.
+
+Exit codes: 0 done or yes, 1 the answer is no, 2 could not run. Data goes to stdout, messages go to stderr.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.db.utils import OperationalError, ProgrammingError
+
+from botplatform.accounts.actors import Actor
+from botplatform.accounts.models import User
+from botplatform.errors import DomainError, InvalidInput, NotFound
+
+PASSPHRASE_MAX_BYTES = 4096  # longer is somebody's key file, not a passphrase
+
+
+class ExitOne(Exception):
+    """The answer is no: exit code 1. `text`, when given, goes to stderr."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class _HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
+    """Django's order of options, and examples with their line breaks."""
+
+
+class ConsoleCommand(BaseCommand):
+    """A command parses, calls one service and prints.
+
+    Subclasses set `help` and `examples`, override `add_arguments` (no need to call the parent's) and `handle`.
+    A `DomainError` ends with its sentence and exit code 2; `raise ExitOne` ends with 1.
+    """
+
+    examples = ""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        kwargs.setdefault("formatter_class", _HelpFormatter)
+        if self.examples:
+            lines = (line.strip() for line in self.examples.strip().splitlines())
+            kwargs.setdefault("epilog", "Examples:\n" + "\n".join(f"  {line}" for line in lines))
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.add_argument(
+            "--actor",
+            metavar="USERNAME",
+            help="who acts, with their permissions (default: the operating system's user)",
+        )
+        return parser
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run, and turn expected failures into the exit codes of the contract."""
+        try:
+            return super().execute(*args, **options)
+        except ExitOne as answer:
+            if answer.text:
+                self.say(answer.text)
+            sys.exit(1)
+        except DomainError as error:
+            raise CommandError(printable(error.text), returncode=2) from error
+        except CommandError as error:
+            raise CommandError(str(error), returncode=2) from error
+        except (OperationalError, ProgrammingError) as error:
+            text = f"The database cannot be used ({printable(str(error).strip())}). Has `manage.py migrate` run?"
+            raise CommandError(text, returncode=2) from error
+
+    # --- Who acts ---------------------------------------------------------------------------------------------------
+
+    def actor(self, options: Mapping[str, Any]) -> Actor:
+        """The user of `--actor`, else the operating system's user. Raises `NotFound`."""
+        username = options.get("actor")
+        if not username:
+            return Actor.operating_system()
+        user = User.objects.filter(username=username, is_active=True).first()
+        if user is None:
+            raise NotFound(f"There is no active user called “{username}”.")
+        return Actor.of(user)
+
+    # --- Output -----------------------------------------------------------------------------------------------------
+
+    def show(self, text: str = "") -> None:
+        """One or more lines of data to stdout; control characters of foreign names are shown, not obeyed."""
+        self.stdout.write(printable(text))
+
+    def say(self, text: str) -> None:
+        """A message or progress for people, to stderr."""
+        self.stderr.write(printable(text), self.style.NOTICE)
+
+    def print_json(self, document: Mapping[str, Any] | Sequence[Any]) -> None:
+        """The one JSON document of `--json`. Only ASCII leaves, so no name can steer the terminal."""
+        self.stdout.write(json.dumps(document, indent=2))
+
+    def print_json_line(self, document: Mapping[str, Any]) -> None:
+        """One JSON object on one line, for commands that print many."""
+        self.stdout.write(json.dumps(document))
+        self.stdout.flush()
+
+    def add_json_argument(self, parser: CommandParser) -> None:
+        """Offer `--json` (`options["json"]`)."""
+        parser.add_argument("--json", action="store_true", help="print one JSON document on stdout and nothing else")
+
+    # --- Passphrases: never an argument -----------------------------------------------------------------------------
+
+    def add_passphrase_arguments(self, parser: CommandParser) -> None:
+        """Offer `--passphrase-file` and `--passphrase-stdin`."""
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument("--passphrase-file", metavar="PATH", type=Path, help="file that holds the passphrase")
+        group.add_argument("--passphrase-stdin", action="store_true", help="read the passphrase from standard input")
+
+    def read_passphrase(self, options: Mapping[str, Any]) -> bytes | None:
+        """What the options name, without its line end; None when no option was given. Raises `InvalidInput`."""
+        if path := options.get("passphrase_file"):
+            try:
+                with Path(path).open("rb") as file:
+                    return _passphrase(file.read(PASSPHRASE_MAX_BYTES + 1))
+            except OSError as error:
+                text = f"The passphrase file {path} cannot be read: {error.strerror}."
+                raise InvalidInput(text, field="passphrase_file") from error
+        if options.get("passphrase_stdin"):
+            return _passphrase(sys.stdin.buffer.read(PASSPHRASE_MAX_BYTES + 1))
+        return None
+
+    def ask_passphrase(self, prompt: str = "Passphrase: ") -> bytes | None:
+        """Ask without echo when there is a terminal, else None. Call it when a file turns out to need one."""
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return None
+        return getpass.getpass(prompt, stream=sys.stderr).encode()
+
+
+def printable(text: str) -> str:
+    """`text` with everything but line breaks that a terminal would obey, or cannot encode, as a visible escape."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _passphrase(raw: bytes) -> bytes:
+    if len(raw) > PASSPHRASE_MAX_BYTES:
+        raise InvalidInput(f"A passphrase is at most {PASSPHRASE_MAX_BYTES} bytes long.", field="passphrase")
+    for line_end in (b"\r\n", b"\n"):
+        if raw.endswith(line_end):
+            return raw.removesuffix(line_end)
+    return raw
