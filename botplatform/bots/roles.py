@@ -24,6 +24,7 @@ class Permission(StrEnum):
     BOT_CREATE = "bot.create"  # platform-wide
     AUDIT_VIEW = "audit.view"
     PLATFORM_VIEW = "platform.view"  # settings page, all people
+    USER_MANAGE = "user.manage"  # platform-wide: create users, change anybody's account
 
 
 class Role(StrEnum):
