@@ -33,6 +33,13 @@ class ClientCertificateQuerySet(models.QuerySet["ClientCertificate"]):
         """Those of a bot, or of the platform when `owner` is None."""
         return self.filter(bot=owner) if owner else self.filter(bot__isnull=True)
 
+    def with_active_version(self) -> ClientCertificateQuerySet:
+        """Loads bots and active versions along, so that a list costs two queries however long it is."""
+        active = CertificateVersion.objects.filter(status=VersionStatus.ACTIVE)
+        return self.select_related("bot").prefetch_related(
+            models.Prefetch("versions", queryset=active, to_attr="active_versions")
+        )
+
 
 class ClientCertificate(models.Model):
     """A named slot of a bot or of the platform: what one attaches to a service node. It has versions."""
@@ -77,6 +84,14 @@ class ClientCertificate(models.Model):
         """`bot-slug/name` or `platform/name`, as commands take it. Needs `bot` loaded."""
         return f"{self.bot.slug if self.bot else PLATFORM_SLUG}/{self.name}"
 
+    @property
+    def active_version(self) -> CertificateVersion | None:
+        """What is presented. Costs a query unless loaded with `with_active_version`."""
+        loaded: list[CertificateVersion] | None = getattr(self, "active_versions", None)
+        if loaded is not None:
+            return loaded[0] if loaded else None
+        return self.versions.filter(status=VersionStatus.ACTIVE).first()
+
 
 class VersionStatus(models.TextChoices):
     """A version's life; exactly one is active."""
@@ -118,6 +133,7 @@ class CertificateVersion(models.Model):
                 name="version_one_active", fields=("certificate",), condition=Q(status=VersionStatus.ACTIVE)
             ),
             models.CheckConstraint(name="version_status_known", condition=Q(status__in=VersionStatus.values)),
+            models.CheckConstraint(name="version_number_from_one", condition=Q(number__gte=1)),
         )
         indexes = (
             models.Index(name="version_by_expiry", fields=("status", "not_after")),
@@ -156,6 +172,8 @@ class ChainCertificate(models.Model):
         constraints = (
             models.UniqueConstraint(name="chain_position_once", fields=("version", "position")),
             models.UniqueConstraint(name="chain_one_root", fields=("version",), condition=Q(role=ChainRole.ROOT)),
+            models.CheckConstraint(name="chain_role_known", condition=Q(role__in=ChainRole.values)),
+            models.CheckConstraint(name="chain_position_from_one", condition=Q(position__gte=1)),
         )
 
     def __str__(self) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
 from botplatform.bots.models import Bot, validate_slug
@@ -39,6 +41,19 @@ class ServiceNodeQuerySet(models.QuerySet["ServiceNode"]):
 
     def visible_to(self, user: User) -> ServiceNodeQuerySet:
         return self.filter(bot__in=Bot.objects.visible_to(user).values("pk"))
+
+    def with_last_test(self) -> ServiceNodeQuerySet:
+        """Adds `last_test_id`, `last_verdict`, `last_summary`, `last_tested_at` of the newest finished test, or None.
+
+        Loads bots along: a list costs one query however long it is.
+        """
+        newest = ConnectionTest.objects.filter(node=OuterRef("pk"), finished_at__isnull=False).order_by("-requested_at")
+        return self.select_related("bot").annotate(
+            last_test_id=Subquery(newest.values("pk")[:1]),
+            last_verdict=Subquery(newest.values("verdict")[:1]),
+            last_summary=Subquery(newest.values("summary")[:1]),
+            last_tested_at=Subquery(newest.values("finished_at")[:1]),
+        )
 
 
 class ServiceNode(models.Model):
@@ -74,6 +89,7 @@ class ServiceNode(models.Model):
             models.CheckConstraint(name="node_min_tls_known", condition=Q(min_tls__in=TLSVersion.values)),
             models.CheckConstraint(name="node_timeout_range", condition=Q(timeout_s__gte=1, timeout_s__lte=60)),
             models.CheckConstraint(name="node_url_https", condition=Q(url__startswith="https://")),
+            models.CheckConstraint(name="node_name_given", condition=~Q(name="")),
             models.CheckConstraint(name="node_slug_form", condition=Q(slug__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")),
         )
 
@@ -98,13 +114,26 @@ class ConnectionTestQuerySet(models.QuerySet["ConnectionTest"]):
         return self.filter(node__bot__in=Bot.objects.visible_to(user).values("pk"))
 
 
+class RunState(StrEnum):
+    """Where a test is. `interrupted`: its worker died; it will not finish, ask for another."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    FINISHED = "finished"
+
+
 class ConnectionTest(models.Model):
     """One test of one node: who asked, what was seen so far, and at the end the whole report."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     node = models.ForeignKey(ServiceNode, on_delete=models.CASCADE, related_name="tests")
     requested_at = models.DateTimeField(default=timezone.now)
-    requested_by = models.CharField(max_length=150)
+    requested_by = models.CharField(max_length=150)  # outlives the user
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="connection_tests"
+    )  # null: asked for by the operating system's user or the platform
+    target = models.CharField(max_length=300)  # host:port, for the rate limit
     started_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)  # past and unfinished: the worker died
     finished_at = models.DateTimeField(null=True)
@@ -121,7 +150,10 @@ class ConnectionTest(models.Model):
 
     class Meta:
         ordering = ("-requested_at",)
-        indexes = (models.Index(name="test_by_node", fields=("node", "-requested_at")),)
+        indexes = (
+            models.Index(name="test_by_node", fields=("node", "-requested_at")),
+            models.Index(name="test_by_time", fields=("requested_at",)),
+        )
         constraints = (
             models.CheckConstraint(
                 name="test_finished_has_verdict",
@@ -131,3 +163,13 @@ class ConnectionTest(models.Model):
 
     def __str__(self) -> str:
         return f"test {self.pk}"
+
+    @property
+    def state(self) -> RunState:
+        """Where it is now, by the clock: a lease that has run out means that the worker died."""
+        if self.finished_at is not None:
+            return RunState.FINISHED
+        if self.started_at is None:
+            return RunState.QUEUED
+        alive = self.lease_until is not None and self.lease_until > timezone.now()
+        return RunState.RUNNING if alive else RunState.INTERRUPTED

@@ -30,5 +30,6 @@ class Action(StrEnum):
     NODE_DELETED = "node.deleted"
     CERTIFICATE_ATTACHED = "certificate.attached"
     CERTIFICATE_DETACHED = "certificate.detached"
+    CONNECTION_TEST_REQUESTED = "connection.test_requested"
     CONNECTION_TESTED = "connection.tested"
     KEYRING_CREATED = "keyring.created"

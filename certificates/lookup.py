@@ -1,0 +1,93 @@
+"""Finding things by the names people type, within what the actor may see.
+
+A missing object and one the actor may not see give the same `NotFound`.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from django.db.models import QuerySet
+
+from botplatform.accounts.actors import Actor, ActorKind
+from botplatform.accounts.models import User
+from botplatform.bots.models import PLATFORM_SLUG, Bot
+from botplatform.errors import InvalidInput, NotFound
+from certificates.models import ClientCertificate, TrustStore
+
+
+def scope_of(actor: Actor) -> User | None:
+    """The user whose view limits the actor, or None when the actor sees everything."""
+    return actor.user if actor.kind is ActorKind.USER else None
+
+
+def visible_bots(actor: Actor) -> QuerySet[Bot]:
+    """The bots the actor may know of."""
+    user = scope_of(actor)
+    return Bot.objects.all() if user is None else Bot.objects.visible_to(user)
+
+
+def visible_certificates(actor: Actor) -> QuerySet[ClientCertificate]:
+    """The client certificates the actor may know of, with their bots."""
+    user = scope_of(actor)
+    certificates = ClientCertificate.objects.select_related("bot")
+    return certificates if user is None else certificates.visible_to(user)
+
+
+def visible_trust_stores(actor: Actor) -> QuerySet[TrustStore]:
+    """The trust stores the actor may know of, with their bots."""
+    user = scope_of(actor)
+    stores = TrustStore.objects.select_related("bot")
+    return stores if user is None else stores.visible_to(user)
+
+
+def find_bot(actor: Actor, slug: str) -> Bot:
+    """The bot called `slug`. Raises `NotFound`."""
+    return _the(visible_bots(actor).filter(slug=slug), f"There is no bot “{slug}”.")
+
+
+def find_owner(actor: Actor, slug: str) -> Bot | None:
+    """The bot called `slug`, or None for `platform`. Raises `NotFound`."""
+    return None if slug == PLATFORM_SLUG else find_bot(actor, slug)
+
+
+def split_path(path: str, *, what: str, form: str) -> tuple[str, str]:
+    """`a/b` → (`a`, `b`). Raises `InvalidInput` that tells the form."""
+    first, slash, second = path.partition("/")
+    if not (first and slash and second) or "/" in second:
+        raise InvalidInput(f"“{path}” does not name a {what}: write {form}.")
+    return first, second
+
+
+def find_certificate(actor: Actor, path: str) -> ClientCertificate:
+    """The client certificate `bot-slug/name` or `platform/name`. Raises `NotFound`, `InvalidInput`."""
+    slug, name = split_path(path, what="client certificate", form="bot-slug/name or platform/name")
+    owned = visible_certificates(actor).filter(name=name)
+    owned = owned.filter(bot__isnull=True) if slug == PLATFORM_SLUG else owned.filter(bot__slug=slug)
+    return _the(owned, f"There is no client certificate “{path}”.")
+
+
+def find_trust_store(actor: Actor, name: str, bot: Bot | None) -> TrustStore:
+    """The trust store `name`: of `bot`, else of the platform; or `bot-slug/name`, `platform/name`.
+
+    Raises `NotFound`, `InvalidInput`.
+    """
+    if "/" in name:
+        slug, short = split_path(name, what="trust store", form="name, bot-slug/name or platform/name")
+        found = visible_trust_stores(actor).filter(name=short)
+        found = found.filter(bot__isnull=True) if slug == PLATFORM_SLUG else found.filter(bot__slug=slug)
+        return _the(found, f"There is no trust store “{name}”.")
+    of_name = visible_trust_stores(actor).filter(name=name)
+    own = of_name.filter(bot=bot).first() if bot else None
+    return own or _the(of_name.filter(bot__isnull=True), f"There is no trust store “{name}”.")
+
+
+M = TypeVar("M", Bot, ClientCertificate, TrustStore)
+
+
+def _the(found: QuerySet[M], otherwise: str) -> M:
+    """The only row, or `NotFound` with the sentence."""
+    row = found.first()
+    if row is None:
+        raise NotFound(otherwise)
+    return row
