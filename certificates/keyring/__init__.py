@@ -1,1 +1,1 @@
-"""Envelope encryption of private keys at rest. Pure: bytes in, bytes out; no Django, no settings."""
+"""Envelope encryption of private keys at rest. Pure: no Django, no settings, no clock, no files."""
