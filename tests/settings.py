@@ -1,14 +1,28 @@
-"""Settings of the test suite: the product's own, with fast hashing and a keyring made for the run."""
+"""Settings of the test suite: the product's own, with fast hashing, and nothing that touches `var/`."""
 
 import os
 
-os.environ.setdefault("SECRET_KEY", "tests-only")
-os.environ.setdefault("BASE_URL", "http://localhost:8000")
+from tests.engines import database_url, temporary_directory
 
-from botplatform.settings import *  # noqa: F403
+TEST_DIRECTORY = temporary_directory()
+os.environ["SECRET_KEY"] = "tests-only"
+os.environ["BASE_URL"] = "http://localhost:8000"
+os.environ["DATABASE_URL"] = database_url(TEST_DIRECTORY)
+os.environ["KEYRING_FILE"] = str(TEST_DIRECTORY / "keyring.json")
+for name in ("DEBUG", "ALLOWED_HOSTS", "EGRESS_ALLOW", "EGRESS_PROXY", "MAX_UPLOAD_KB", "TEST_TIMEOUT_S", "CACHE_URL"):
+    os.environ.pop(name, None)
+
+from botplatform.settings import *  # noqa: E402, F403
+from botplatform.settings import DATABASES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STATIC_ROOT = TEST_DIRECTORY / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, not memory: threads and child processes of a test must see the same database.
+    DATABASES["default"]["TEST"] = {"NAME": str(TEST_DIRECTORY / "tests.sqlite3")}
+else:
+    DATABASES["default"]["TEST"] = {"NAME": f"test_botplatform_{os.getpid()}"}
