@@ -81,21 +81,22 @@ def clean_facts(facts: Mapping[str, object]) -> dict[str, object]:
 
 
 def _fact(value: object) -> object:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return _text_fact(value)
-    if isinstance(value, int | float):
-        return _number_fact(value)
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return utc_text(value)
-    if isinstance(value, Mapping):
-        return clean_facts(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        return _list_fact(value)
-    raise TypeError(f"a fact cannot be of type {type(value).__name__}")
+    match value:
+        case None | bool():
+            fact: object = value
+        case str():
+            fact = _text_fact(value)
+        case int() | float():
+            fact = _number_fact(value)
+        case UUID() | datetime():
+            fact = _column(value)
+        case Mapping():
+            fact = clean_facts(value)
+        case list() | tuple() | set() | frozenset():
+            fact = _list_fact(value)
+        case _:
+            raise TypeError(f"a fact cannot be of type {type(value).__name__}")
+    return fact
 
 
 def _text_fact(text: str) -> str:

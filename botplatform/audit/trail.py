@@ -96,17 +96,27 @@ def verify_trail(expected_head: str | None = None) -> TrailCheck:
     last = AuditEvent.objects.aggregate(last=Max("position"))["last"] or 0
     head = AuditHead.objects.filter(pk=1).first()
     if head is None:
-        return TrailCheck(False, 0, 0, "", None, "The head of the trail is missing.")
+        return TrailCheck(
+            ok=False, events=0, head_position=0, head_hash="", problem="The head of the trail is missing."
+        )
     walk = _Walk(expected_head)
+    broken = None
     try:
         if last > head.position:
             raise _Broken(head.position + 1, f"Event {head.position + 1} lies beyond the head of the trail.")
         for columns in _events(head.position, walk):
             walk.step(columns)
         walk.finish(head)
-    except _Broken as broken:
-        return TrailCheck(False, walk.events, head.position, head.hash, broken.position, broken.problem)
-    return TrailCheck(True, walk.events, head.position, head.hash)
+    except _Broken as error:
+        broken = error
+    return TrailCheck(
+        ok=broken is None,
+        events=walk.events,
+        head_position=head.position,
+        head_hash=head.hash,
+        first_broken_position=broken.position if broken else None,
+        problem=broken.problem if broken else None,
+    )
 
 
 def _events(up_to: int, walk: _Walk) -> Iterator[dict[str, object]]:

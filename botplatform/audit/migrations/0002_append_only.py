@@ -6,63 +6,70 @@ On SQLite a later migration that alters one of the two tables rebuilds it and lo
 
 from django.db import migrations
 
-EVENTS, HEAD = "audit_auditevent", "audit_audithead"
-_REFUSAL = "the audit trail is append-only"
-# INSERT OR REPLACE deletes without firing DELETE triggers on SQLite, so replacing is refused on its own.
-SQLITE_CREATE = (
-    f"CREATE TRIGGER audit_event_no_update BEFORE UPDATE ON {EVENTS} BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
-    f"CREATE TRIGGER audit_event_no_delete BEFORE DELETE ON {EVENTS} BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
-    f"CREATE TRIGGER audit_event_no_replace BEFORE INSERT ON {EVENTS} WHEN EXISTS ("
-    f"SELECT 1 FROM {EVENTS} WHERE position = NEW.position OR id = NEW.id OR hash = NEW.hash) "
-    f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
-    f"CREATE TRIGGER audit_head_forward BEFORE UPDATE ON {HEAD} "
-    f"WHEN NEW.id IS NOT OLD.id OR NEW.position IS NOT OLD.position + 1 "
-    f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
-    f"CREATE TRIGGER audit_head_no_delete BEFORE DELETE ON {HEAD} BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
-    f"CREATE TRIGGER audit_head_no_replace BEFORE INSERT ON {HEAD} WHEN EXISTS (SELECT 1 FROM {HEAD}) "
-    f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
+_REFUSE_SQLITE = "BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END"
+_REFUSE_POSTGRESQL = "EXECUTE FUNCTION audit_refuse()"
+_FUNCTION = """
+CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'the audit trail is append-only' USING ERRCODE = 'restrict_violation'; END $$
+"""
+
+# Name, when, table, condition. INSERT OR REPLACE deletes without firing DELETE triggers on SQLite, so replacing is
+# refused on its own.
+SQLITE_TRIGGERS = (
+    ("audit_event_no_update", "BEFORE UPDATE", "audit_auditevent", ""),
+    ("audit_event_no_delete", "BEFORE DELETE", "audit_auditevent", ""),
+    (
+        "audit_event_no_replace",
+        "BEFORE INSERT",
+        "audit_auditevent",
+        "WHEN EXISTS (SELECT 1 FROM audit_auditevent WHERE position = NEW.position OR id = NEW.id OR hash = NEW.hash)",
+    ),
+    (
+        "audit_head_forward",
+        "BEFORE UPDATE",
+        "audit_audithead",
+        "WHEN NEW.id IS NOT OLD.id OR NEW.position IS NOT OLD.position + 1",
+    ),
+    ("audit_head_no_delete", "BEFORE DELETE", "audit_audithead", ""),
+    (
+        "audit_head_no_replace",
+        "BEFORE INSERT",
+        "audit_audithead",
+        "WHEN EXISTS (SELECT 1 FROM audit_audithead)",
+    ),
 )
-SQLITE_DROP = (
-    "DROP TRIGGER IF EXISTS audit_event_no_update",
-    "DROP TRIGGER IF EXISTS audit_event_no_delete",
-    "DROP TRIGGER IF EXISTS audit_event_no_replace",
-    "DROP TRIGGER IF EXISTS audit_head_forward",
-    "DROP TRIGGER IF EXISTS audit_head_no_delete",
-    "DROP TRIGGER IF EXISTS audit_head_no_replace",
+POSTGRESQL_TRIGGERS = (
+    ("audit_event_no_change", "BEFORE UPDATE OR DELETE", "audit_auditevent", "FOR EACH ROW"),
+    ("audit_event_no_truncate", "BEFORE TRUNCATE", "audit_auditevent", "FOR EACH STATEMENT"),
+    (
+        "audit_head_forward",
+        "BEFORE UPDATE",
+        "audit_audithead",
+        "FOR EACH ROW WHEN (NEW.id IS DISTINCT FROM OLD.id OR NEW.position IS DISTINCT FROM OLD.position + 1)",
+    ),
+    ("audit_head_no_delete", "BEFORE DELETE", "audit_audithead", "FOR EACH ROW"),
+    ("audit_head_no_truncate", "BEFORE TRUNCATE", "audit_audithead", "FOR EACH STATEMENT"),
 )
-POSTGRESQL_CREATE = (
-    f"CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ "
-    f"BEGIN RAISE EXCEPTION '{_REFUSAL}' USING ERRCODE = 'restrict_violation'; END $$",
-    f"CREATE TRIGGER audit_event_no_change BEFORE UPDATE OR DELETE ON {EVENTS} "
-    f"FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
-    f"CREATE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON {EVENTS} "
-    f"FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()",
-    f"CREATE TRIGGER audit_head_forward BEFORE UPDATE ON {HEAD} FOR EACH ROW "
-    f"WHEN (NEW.id IS DISTINCT FROM OLD.id OR NEW.position IS DISTINCT FROM OLD.position + 1) "
-    f"EXECUTE FUNCTION audit_refuse()",
-    f"CREATE TRIGGER audit_head_no_delete BEFORE DELETE ON {HEAD} FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
-    f"CREATE TRIGGER audit_head_no_truncate BEFORE TRUNCATE ON {HEAD} "
-    f"FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()",
-)
-POSTGRESQL_DROP = (
-    f"DROP TRIGGER IF EXISTS audit_event_no_change ON {EVENTS}",
-    f"DROP TRIGGER IF EXISTS audit_event_no_truncate ON {EVENTS}",
-    f"DROP TRIGGER IF EXISTS audit_head_forward ON {HEAD}",
-    f"DROP TRIGGER IF EXISTS audit_head_no_delete ON {HEAD}",
-    f"DROP TRIGGER IF EXISTS audit_head_no_truncate ON {HEAD}",
-    "DROP FUNCTION IF EXISTS audit_refuse()",
-)
-STATEMENTS = {"sqlite": (SQLITE_CREATE, SQLITE_DROP), "postgresql": (POSTGRESQL_CREATE, POSTGRESQL_DROP)}
 
 
 def create_triggers(apps, schema_editor):
-    for statement in STATEMENTS[schema_editor.connection.vendor][0]:
-        schema_editor.execute(statement)
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(_FUNCTION)
+        triggers, refuse = POSTGRESQL_TRIGGERS, _REFUSE_POSTGRESQL
+    else:
+        triggers, refuse = SQLITE_TRIGGERS, _REFUSE_SQLITE
+    for name, when, table, condition in triggers:
+        schema_editor.execute(f"CREATE TRIGGER {name} {when} ON {table} {condition} {refuse}")
 
 
 def drop_triggers(apps, schema_editor):
-    for statement in STATEMENTS[schema_editor.connection.vendor][1]:
-        schema_editor.execute(statement)
+    if schema_editor.connection.vendor == "postgresql":
+        for name, _when, table, _condition in POSTGRESQL_TRIGGERS:
+            schema_editor.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
+        schema_editor.execute("DROP FUNCTION IF EXISTS audit_refuse()")
+        return
+    for name, _when, _table, _condition in SQLITE_TRIGGERS:
+        schema_editor.execute(f"DROP TRIGGER IF EXISTS {name}")
 
 
 def create_head(apps, schema_editor):
