@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
@@ -53,9 +53,8 @@ def database_url(transactional_db: None) -> str:
     values = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{values['NAME']}"
-    password = f":{quote(values['PASSWORD'])}" if values["PASSWORD"] else ""
-    port = f":{values['PORT']}" if values["PORT"] else ""
-    return f"postgresql://{values['USER']}{password}@{quote(values['HOST'], safe='')}{port}/{values['NAME']}"
+    server = urlsplit(os.environ["DATABASE_URL"])
+    return server._replace(path=f"/{values['NAME']}").geturl()
 
 
 @pytest.fixture

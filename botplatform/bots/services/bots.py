@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.db import IntegrityError, transaction
 
 from botplatform.accounts.actors import Actor
@@ -45,7 +47,7 @@ def change_bot(*, actor: Actor, bot: Bot, name: str) -> Bot:
     return bot
 
 
-def _record(actor: Actor, action: Action, bot: Bot, facts: dict[str, object]) -> None:
+def _record(actor: Actor, action: Action, bot: Bot, facts: Mapping[str, object]) -> None:
     trail.record(
         actor=actor, action=action, object_type="bot", object_id=bot.pk, object_name=bot.slug, bot=bot, facts=facts
     )

@@ -6,6 +6,8 @@ administrators can appoint the next one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.db import IntegrityError, transaction
 
 from botplatform.accounts.actors import Actor
@@ -88,7 +90,7 @@ def _keep_an_owner(actor: Actor, leaving: Membership) -> None:
     raise Conflict(f"{leaving.user.username} is the last owner of {leaving.bot.slug}; make somebody else owner first.")
 
 
-def _record(actor: Actor, action: Action, membership: Membership, facts: dict[str, object]) -> None:
+def _record(actor: Actor, action: Action, membership: Membership, facts: Mapping[str, object]) -> None:
     trail.record(
         actor=actor,
         action=action,
