@@ -1,6 +1,10 @@
-"""Console routes."""
+"""Routes of the kit."""
 
-from django.urls import URLPattern, path  # noqa: F401
+from django.urls import URLPattern, path
+
+from botplatform.console import views
 
 app_name = "console"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("theme/", views.theme, name="theme"),
+]

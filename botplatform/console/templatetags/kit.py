@@ -1,0 +1,218 @@
+"""The kit's components. Each has one template, one entry on the pattern page and one rendering test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.core.paginator import Page
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, Select
+from django.template import Context
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from botplatform.console import moments
+
+register = template.Library()
+
+# A status is always icon and words; colour only helps.
+TONE_ICONS = {
+    "ok": "circle-check",
+    "warning": "alert-triangle",
+    "error": "circle-x",
+    "info": "info-circle",
+    "neutral": "circle-dashed",
+    "skipped": "circle-minus",
+    "running": "clock",
+}
+SEVERITY_WORDS = {"error": "Refuses", "warning": "Warning", "info": "Note"}
+THEMES = ("light", "dark")
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """One icon of the sprite; decorative, words stand beside it."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        static("console/vendor/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def theme(context: Context) -> str:
+    """`light`, `dark`, or `auto` while the user has not chosen."""
+    request = context.get("request")
+    chosen = request.COOKIES.get("theme", "") if request else ""
+    return chosen if chosen in THEMES else "auto"
+
+
+@register.inclusion_tag("components/status.html")
+def status(tone: str, text: str, title: str = "") -> dict[str, str]:
+    """A badge of icon and words."""
+    return {"tone": tone, "text": text, "title": title, "icon": TONE_ICONS.get(tone, "circle-dashed")}
+
+
+@register.inclusion_tag("components/crumbs.html")
+def crumbs(*parts: str) -> dict[str, Any]:
+    """Breadcrumbs: label, URL, label, URL … of the pages above this one."""
+    return {"crumbs": list(zip(parts[::2], parts[1::2], strict=True))}
+
+
+@register.inclusion_tag("components/empty_state.html")
+def empty_state(icon_name: str, title: str, text: str, url: str = "", label: str = "") -> dict[str, str]:
+    """What to do first on a page that has nothing to show yet."""
+    return {"icon_name": icon_name, "title": title, "text": text, "url": url, "label": label}
+
+
+@register.inclusion_tag("components/finding_list.html")
+def finding_list(findings: Iterable[Any]) -> dict[str, Any]:
+    """Findings, worst first; each with severity in words."""
+    order = list(SEVERITY_WORDS)
+    rows = []
+    for finding in findings:
+        read = finding.get if isinstance(finding, dict) else lambda key, of=finding: getattr(of, key)
+        severity = str(read("severity"))
+        rows.append({"code": read("code"), "severity": severity, "text": read("text")})
+    rows.sort(key=lambda row: order.index(row["severity"]) if row["severity"] in order else len(order))
+    return {"findings": [{**row, "word": SEVERITY_WORDS.get(row["severity"], "Note")} for row in rows]}
+
+
+@register.inclusion_tag("components/fingerprint.html")
+def fingerprint(value: str, label: str = "fingerprint") -> dict[str, str]:
+    """A SHA-256 fingerprint: short to read, whole to copy."""
+    return {"value": value, "label": label}
+
+
+@register.inclusion_tag("components/command_line.html")
+def command_line(text: str, label: str) -> dict[str, str]:
+    """A command to copy into a terminal."""
+    return {"text": text, "label": label}
+
+
+@register.inclusion_tag("components/expires.html")
+def expires(when: datetime | str | None) -> dict[str, Any]:
+    """An expiry: “in 12 days”, with the absolute time in the title, and a warning mark when it is near."""
+    moment = moments.parse(when)
+    if moment is None:
+        return {"when": None}
+    now = timezone.now()
+    return {"when": moment, "words": moments.distance(moment, now), "tone": moments.expiry_tone(moment, now)}
+
+
+@register.inclusion_tag("components/moment.html")
+def moment(when: datetime | str | None) -> dict[str, Any]:
+    """A point in time: “3 minutes ago”, with the absolute time in the title."""
+    parsed = moments.parse(when)
+    return {"when": parsed, "words": moments.distance(parsed, timezone.now()) if parsed else ""}
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField) -> dict[str, Any]:
+    """A form field with label, help and errors tied to it."""
+    widget = bound.field.widget
+    is_checkbox = isinstance(widget, CheckboxInput)
+    css = "form-control"
+    if is_checkbox:
+        css = "form-check-input"
+    elif isinstance(widget, Select) and not isinstance(widget, CheckboxSelectMultiple):
+        css = "form-select"
+    if bound.errors:
+        css += " is-invalid"
+    many = isinstance(widget, CheckboxSelectMultiple)
+    control = bound.as_widget() if many else bound.as_widget(attrs={"class": css})
+    return {
+        "bound": bound,
+        "control": control,
+        "is_checkbox": is_checkbox,
+        "is_file": isinstance(widget, FileInput),
+        "is_group": many,
+    }
+
+
+@register.inclusion_tag("components/pagination.html", takes_context=True)
+def pagination(context: Context, page: Page[Any]) -> dict[str, Any]:
+    """Page links that keep the filters; nothing when there is one page."""
+    return {"page": page, "request": context.get("request")}
+
+
+@register.filter
+def common_name(name: str | None) -> str:
+    """The CN of an RFC 4514 name, else the whole name: what people call the certificate."""
+    for part in _split(name or ""):
+        key, _, value = part.partition("=")
+        if key.strip().upper() == "CN":
+            return value.replace("\\", "")
+    return name or ""
+
+
+def _split(name: str) -> list[str]:
+    """The parts of an RFC 4514 name at commas that are not escaped."""
+    parts, current, escaped = [], "", False
+    for character in name:
+        if character == "," and not escaped:
+            parts.append(current)
+            current = ""
+        else:
+            current += character
+        escaped = character == "\\" and not escaped
+    return [*parts, current]
+
+
+@register.filter
+def serial(value: str | None) -> str:
+    """A serial number in hexadecimal with colons, as other tools print it."""
+    text = value or ""
+    text = text if len(text) % 2 == 0 else f"0{text}"
+    return ":".join(text[index : index + 2] for index in range(0, len(text), 2))
+
+
+@register.filter
+def words(value: str) -> str:
+    """`certificate_manager` → `certificate manager`."""
+    return str(value).replace("_", " ").replace(".", " ")
+
+
+@register.filter
+def severity_tone(severity: str) -> str:
+    """The tone a finding's severity is shown in."""
+    return {"error": "error", "warning": "warning"}.get(str(severity), "info")
+
+
+@register.inclusion_tag("components/note.html")
+def note(tone: str, text: str, role: str = "") -> dict[str, str]:
+    """A box with one sentence; `role="alert"` when it answers what the user just did."""
+    return {"tone": tone, "text": str(text), "role": role, "icon": TONE_ICONS.get(tone, "info-circle")}
+
+
+@register.inclusion_tag("components/nav_link.html", takes_context=True)
+def nav_link(context: Context, url_name: str, icon_name: str, label: str) -> dict[str, Any]:
+    """A link of the main navigation, marked when the page lies under it."""
+    url = reverse(url_name)
+    request = context.get("request")
+    here = request.path if request else ""
+    current = here == url if url == "/" else here.startswith(url)
+    return {"url": url, "icon_name": icon_name, "label": label, "current": current}
+
+
+@register.filter
+def message_tone(level_tag: str) -> str:
+    """The tone of a Django message."""
+    return {"success": "ok", "warning": "warning", "error": "error"}.get(level_tag, "info")
+
+
+@register.filter
+def message_icon(level_tag: str) -> str:
+    """The icon of a Django message."""
+    return TONE_ICONS[message_tone(level_tag)]
+
+
+@register.simple_tag
+def theme_choices() -> tuple[tuple[str, str, str], ...]:
+    """Value, icon and label of each theme."""
+    return (("light", "sun", "Light"), ("dark", "moon", "Dark"), ("auto", "device-desktop", "Auto"))
