@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
+from django.urls import reverse
 from django.utils import timezone
 
 from botplatform.bots.models import Bot, validate_slug
@@ -100,6 +101,10 @@ class ServiceNode(models.Model):
     def path(self) -> str:
         """`bot-slug/node-slug`, as commands take it. Needs `bot` loaded."""
         return f"{self.bot.slug}/{self.slug}"
+
+    def get_absolute_url(self) -> str:
+        """Its page in the console. Needs `bot` loaded."""
+        return reverse("servicenodes:node", args=[self.bot.slug, self.slug])
 
     @property
     def title(self) -> str:
