@@ -1,0 +1,204 @@
+"""The only door from settings to the keyring: the key file, sealed private keys, and sealed uploads."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import stat
+import struct
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import Q
+
+from botplatform.errors import InvalidInput
+from certificates.errors import EnvelopeBroken, Sealed
+from certificates.keyring.envelope import EnvelopeContext
+from certificates.keyring.keyring import Keyring
+from certificates.models import CertificateVersion, SealedKey
+from certificates.pki.secret import Secret
+
+MAX_KEY_FILE_BYTES = 64 * 1024
+PREVIEW_EXPIRED = "The preview has expired; choose the files again."
+_Stamp = tuple[str, int, int, int]  # path, modification time in ns, inode, size
+_loaded: tuple[_Stamp, Keyring] | None = None  # the last keyring read by this process
+
+
+# --- The key file -----------------------------------------------------------------------------------------------------
+
+
+def load_keyring() -> Keyring:
+    """The keyring of `KEYRING_FILE`; read again only when the file changed.
+
+    Raises Sealed with the reason: missing, readable by others, another user's, damaged, wrong.
+    """
+    if settings.KEY_PROVIDER != "local":
+        raise Sealed(f"KEY_PROVIDER names “{settings.KEY_PROVIDER}”, which this release does not know.")
+    path = Path(settings.KEYRING_FILE)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        raise Sealed(f"There is no keyring file at {path}.") from error
+    except OSError as error:
+        raise Sealed(f"The keyring file {path} cannot be read: {error.strerror}.") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        _check_protection(path, status)
+        return _read(file.fileno(), path, status)
+
+
+def _check_protection(path: Path, status: os.stat_result) -> None:
+    """Nobody but the user this process runs as may read or change the file."""
+    if not stat.S_ISREG(status.st_mode):
+        raise Sealed(f"The keyring file {path} is not a regular file.")
+    if status.st_uid != os.geteuid():
+        raise Sealed(
+            f"The keyring file {path} belongs to user {status.st_uid}, and this process runs as user {os.geteuid()}: "
+            f"run it as that user, or run chown {os.geteuid()} {path}."
+        )
+    if stat.S_IMODE(status.st_mode) & 0o177:
+        raise Sealed(
+            f"The keyring file {path} has mode {stat.S_IMODE(status.st_mode):04o}, so others may use it: "
+            f"run chmod 600 {path}."
+        )
+
+
+def _read(descriptor: int, path: Path, status: os.stat_result) -> Keyring:
+    global _loaded  # noqa: PLW0603 - one keyring per process
+    stamp = (str(path), status.st_mtime_ns, status.st_ino, status.st_size)
+    if _loaded is not None and _loaded[0] == stamp:
+        return _loaded[1]
+    if status.st_size > MAX_KEY_FILE_BYTES:
+        raise Sealed(f"The keyring file {path} is too large to be one.")
+    try:
+        text = os.pread(descriptor, MAX_KEY_FILE_BYTES, 0).decode("ascii")
+    except UnicodeDecodeError:
+        raise Sealed("The keyring file is damaged: it is not JSON.") from None
+    except OSError as error:
+        raise Sealed(f"The keyring file {path} cannot be read: {error.strerror}.") from error
+    keyring = Keyring.load(text)
+    _loaded = (stamp, keyring)
+    return keyring
+
+
+def create_keyring(path: Path) -> Keyring:
+    """Make a key file with one fresh key, mode 0600. Raises Sealed if there is a file already: it is never replaced."""
+    keyring = Keyring.generate()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except FileExistsError as error:
+        raise Sealed(f"There is already a file at {path}; a keyring is never replaced.") from error
+    except OSError as error:
+        raise Sealed(f"The keyring file {path} cannot be made: {error.strerror}.") from error
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), 0o600)  # whatever the umask
+            file.write(keyring.dump())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)  # half a key file must not stand in the way of the next attempt
+        raise Sealed(f"The keyring file {path} cannot be written: {error.strerror}.") from error
+    _sync_directory(path.parent)
+    return keyring
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# --- Sealed or not ----------------------------------------------------------------------------------------------------
+
+
+def sealed_reason() -> str | None:
+    """Why no key can be opened or stored, in one sentence; None when all is well. One cheap query."""
+    try:
+        fitting_keyring()
+    except Sealed as sealed:
+        return sealed.text
+    return None
+
+
+def fitting_keyring() -> Keyring:
+    """The keyring, once it is known to be the one that the stored keys were sealed with. Raises Sealed."""
+    keyring = load_keyring()
+    foreign = SealedKey.objects.filter(_outside(keyring.key_ids)).values_list("key_id", flat=True).first()
+    if foreign is not None:
+        raise Sealed(f"The keyring is a wrong one: stored keys are sealed with {foreign}, which it does not hold.")
+    return keyring
+
+
+def _outside(key_ids: tuple[str, ...]) -> Q:
+    """Rows of any other key id, as ranges of the index: `NOT IN` would read every row."""
+    ordered = sorted(key_ids)
+    outside = Q(key_id__lt=ordered[0]) | Q(key_id__gt=ordered[-1])
+    for lower, upper in pairwise(ordered):
+        outside |= Q(key_id__gt=lower, key_id__lt=upper)
+    return outside
+
+
+# --- Private keys -----------------------------------------------------------------------------------------------------
+
+
+def seal_private_key(*, version: CertificateVersion, private_key: Secret) -> SealedKey:
+    """An unsaved row that holds the key (PKCS#8 DER) of `version`, which needs its id, number and certificate.
+
+    Raises Sealed without a keyring, or with one that stored keys were not sealed with.
+    """
+    keyring = fitting_keyring()
+    envelope = keyring.seal(private_key, context=_context(version))
+    return SealedKey(version=version, envelope=envelope, key_id=keyring.active_key_id)
+
+
+def open_private_key(*, version: CertificateVersion, sealed_key: SealedKey) -> Secret:
+    """The private key of `version` (PKCS#8 DER). Raises Sealed, or EnvelopeBroken if the row was tampered with."""
+    keyring = load_keyring()
+    if sealed_key.key_id not in keyring.key_ids:
+        raise Sealed(f"The keyring does not hold {sealed_key.key_id}, which this private key is sealed with.")
+    return keyring.open(bytes(sealed_key.envelope), context=_context(version))
+
+
+def _context(version: CertificateVersion) -> EnvelopeContext:
+    """Bound to the version's id: neither an envelope nor a whole row can be moved to another version."""
+    bot_id = version.certificate.bot_id
+    return EnvelopeContext(
+        model="certificates.SealedKey",
+        object_id=str(version.pk),
+        owner=str(bot_id) if bot_id else "platform",
+        version_number=version.number,
+    )
+
+
+# --- Uploads between the preview and the import -----------------------------------------------------------------------
+
+
+def seal_upload(payload: bytes, *, user_id: object, purpose: str, expires_at: datetime) -> str:
+    """Text for a hidden form field, which only `open_upload` reads again, for the same user and purpose."""
+    content = Secret(struct.pack(">d", expires_at.timestamp()) + payload)
+    envelope = load_keyring().seal(content, context=_upload_context(user_id, purpose))
+    return base64.urlsafe_b64encode(envelope).decode("ascii")
+
+
+def open_upload(token: str, *, user_id: object, purpose: str, now: datetime) -> bytes:
+    """The payload again. Raises InvalidInput if the text has expired, was altered, or is another user's."""
+    try:
+        envelope = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
+        content = load_keyring().open(envelope, context=_upload_context(user_id, purpose)).reveal()
+    except (UnicodeEncodeError, binascii.Error, EnvelopeBroken) as error:
+        raise InvalidInput(PREVIEW_EXPIRED, code="preview_expired") from error
+    (expires_at,) = struct.unpack_from(">d", content)
+    if now.timestamp() >= expires_at:
+        raise InvalidInput(PREVIEW_EXPIRED, code="preview_expired")
+    return content[8:]
+
+
+def _upload_context(user_id: object, purpose: str) -> EnvelopeContext:
+    return EnvelopeContext(model="upload", object_id=purpose, owner=str(user_id), version_number=0)
