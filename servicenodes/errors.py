@@ -1,13 +1,56 @@
 """The exception tree of this app. Standard library only.
 
 DomainError (botplatform.errors)
+├── InvalidInput             also raised here: a URL, header or setting of a connection is not acceptable
 └── ConnectionPhaseError     a connection attempt failed; names its phase (see `servicenodes.tls`)
+    ├── ResolveFailed        the name has no address, or no answer came in time
+    ├── AddressDenied        an address the operator does not allow; nothing was sent
+    ├── ConnectFailed        no TCP connection; `failure` is a reason of the contract
+    └── CredentialRefused    the TLS engine does not take the certificate or its key
 """
 
 from botplatform.errors import DomainError
 
 
 class ConnectionPhaseError(DomainError):
-    """A connection attempt failed in `phase` (resolve, connect, proxy, handshake, http)."""
+    """A connection attempt failed in `phase` (resolve, policy, connect, proxy, handshake, http)."""
 
+    code = "connection_failed"
     phase = "connection"
+
+
+class ResolveFailed(ConnectionPhaseError):
+    """The host name has no address, or the resolver did not answer in time."""
+
+    code = "dns_failed"
+    phase = "resolve"
+
+
+class AddressDenied(ConnectionPhaseError):
+    """The name resolves to an address that the operator does not allow. Nothing was sent."""
+
+    code = "address_denied"
+    phase = "policy"
+
+    def __init__(self, text: str, *, category: str) -> None:
+        super().__init__(text)
+        self.category = category
+
+
+class ConnectFailed(ConnectionPhaseError):
+    """No connection came about. `failure` is one of the contract's reasons for `network_error`."""
+
+    code = "connect_failed"
+    phase = "connect"
+
+    def __init__(self, text: str, *, failure: str, phase: str = "connect") -> None:
+        super().__init__(text)
+        self.failure = failure
+        self.phase = phase
+
+
+class CredentialRefused(ConnectionPhaseError):
+    """The TLS engine does not take the certificate or its private key."""
+
+    code = "certificate_unusable"
+    phase = "handshake"
