@@ -58,7 +58,7 @@ INSTALLED_APPS = [
     "botplatform.jobs",
     "certificates",
     "servicenodes",
-    "django.contrib.admin",
+    "botplatform.accounts.apps.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
