@@ -11,25 +11,35 @@ DomainError (botplatform.errors)
 
 from __future__ import annotations
 
+from typing import Any
+
 from botplatform.errors import DomainError
 
 
 class BundleError(DomainError):
-    """The files cannot be imported at all. `code` is one of the error codes of the contract."""
+    """The files cannot be imported at all. `code` is one of the error codes of the contract.
 
-    def __init__(self, code: str, text: str, *, file: str | None = None) -> None:
+    `inspection` is what could be seen all the same (`pki.inspection.Inspection`), where there is one.
+    """
+
+    def __init__(self, code: str, text: str, *, file: str | None = None, inspection: Any = None) -> None:
         super().__init__(text, code=code)
         self.file = file
+        self.inspection = inspection
 
 
 class ImportRefused(DomainError):
-    """Findings refuse the import unless each of them is allowed. `findings` holds their codes."""
+    """Findings refuse the import unless each of them is allowed. `findings` holds their codes.
+
+    `inspection` is what was seen (`pki.inspection.Inspection`).
+    """
 
     code = "import_refused"
 
-    def __init__(self, text: str, *, findings: tuple[str, ...]) -> None:
+    def __init__(self, text: str, *, findings: tuple[str, ...], inspection: Any = None) -> None:
         super().__init__(text)
         self.findings = findings
+        self.inspection = inspection
 
 
 class KeyringError(DomainError):

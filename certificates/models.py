@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 
 from botplatform.bots.models import PLATFORM_SLUG, Bot, validate_slug
@@ -72,7 +73,7 @@ class ClientCertificate(models.Model):
                 condition=Q(is_default=True, bot__isnull=True),
             ),
             models.CheckConstraint(
-                name="certificate_name_form", condition=Q(name__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
+                name="certificate_name_form", condition=Q(name__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*\Z")
             ),
         )
 
@@ -84,6 +85,12 @@ class ClientCertificate(models.Model):
         """`bot-slug/name` or `platform/name`, as commands take it. Needs `bot` loaded."""
         return f"{self.bot.slug if self.bot else PLATFORM_SLUG}/{self.name}"
 
+    def get_absolute_url(self) -> str:
+        """Its page in the console. Needs `bot` loaded."""
+        if self.bot is None:
+            return reverse("certificates:platform_detail", args=[self.name])
+        return reverse("certificates:detail", args=[self.bot.slug, self.name])
+
     @property
     def active_version(self) -> CertificateVersion | None:
         """What is presented. Costs a query unless loaded with `with_active_version`."""
@@ -94,7 +101,7 @@ class ClientCertificate(models.Model):
 
 
 class VersionStatus(models.TextChoices):
-    """A version's life; exactly one is active."""
+    """A version's life; at most one is active and one staged."""
 
     DRAFT = "draft"
     STAGED = "staged"
@@ -131,6 +138,9 @@ class CertificateVersion(models.Model):
             models.UniqueConstraint(name="version_number_once", fields=("certificate", "number")),
             models.UniqueConstraint(
                 name="version_one_active", fields=("certificate",), condition=Q(status=VersionStatus.ACTIVE)
+            ),
+            models.UniqueConstraint(
+                name="version_one_staged", fields=("certificate",), condition=Q(status=VersionStatus.STAGED)
             ),
             models.CheckConstraint(name="version_status_known", condition=Q(status__in=VersionStatus.values)),
             models.CheckConstraint(name="version_number_from_one", condition=Q(number__gte=1)),
@@ -224,7 +234,7 @@ class TrustStore(models.Model):
                 name="trust_store_platform_name_once", fields=("name",), condition=Q(bot__isnull=True)
             ),
             models.CheckConstraint(
-                name="trust_store_name_form", condition=Q(name__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
+                name="trust_store_name_form", condition=Q(name__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*\Z")
             ),
         )
 
@@ -235,6 +245,12 @@ class TrustStore(models.Model):
     def path(self) -> str:
         """`bot-slug/name` or `platform/name`. Needs `bot` loaded."""
         return f"{self.bot.slug if self.bot else PLATFORM_SLUG}/{self.name}"
+
+    def get_absolute_url(self) -> str:
+        """Its page in the console. Needs `bot` loaded."""
+        if self.bot is None:
+            return reverse("certificates:platform_trust_store", args=[self.name])
+        return reverse("certificates:trust_store", args=[self.bot.slug, self.name])
 
 
 class TrustAnchor(models.Model):

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                         max_length=63,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^[a-z0-9]+(?:-[a-z0-9]+)*$", "Use lower-case letters, digits and single hyphens."
+                                "^[a-z0-9]+(?:-[a-z0-9]+)*\\Z", "Use lower-case letters, digits and single hyphens."
                             )
                         ],
                     ),
@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
                         max_length=63,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^[a-z0-9]+(?:-[a-z0-9]+)*$", "Use lower-case letters, digits and single hyphens."
+                                "^[a-z0-9]+(?:-[a-z0-9]+)*\\Z", "Use lower-case letters, digits and single hyphens."
                             )
                         ],
                     ),
@@ -233,7 +233,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="clientcertificate",
             constraint=models.CheckConstraint(
-                condition=models.Q(("name__regex", "^[a-z0-9]+(?:-[a-z0-9]+)*$")), name="certificate_name_form"
+                condition=models.Q(("name__regex", "^[a-z0-9]+(?:-[a-z0-9]+)*\\Z")), name="certificate_name_form"
             ),
         ),
         migrations.AddIndex(
@@ -256,6 +256,12 @@ class Migration(migrations.Migration):
             model_name="certificateversion",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("status", "active")), fields=("certificate",), name="version_one_active"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="certificateversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "staged")), fields=("certificate",), name="version_one_staged"
             ),
         ),
         migrations.AddConstraint(
@@ -284,7 +290,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="truststore",
             constraint=models.CheckConstraint(
-                condition=models.Q(("name__regex", "^[a-z0-9]+(?:-[a-z0-9]+)*$")), name="trust_store_name_form"
+                condition=models.Q(("name__regex", "^[a-z0-9]+(?:-[a-z0-9]+)*\\Z")), name="trust_store_name_form"
             ),
         ),
         migrations.AddConstraint(

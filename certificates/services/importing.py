@@ -1,0 +1,105 @@
+"""Importing a client certificate: look first, then store all or nothing.
+
+Untrusted bytes are parsed in the limited child process, before anything is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from botplatform.accounts.actors import Actor
+from botplatform.bots.access import authorize
+from botplatform.bots.models import Bot
+from botplatform.bots.roles import Permission
+from botplatform.errors import Conflict
+from botplatform.validation import check_model
+from certificates import sandbox
+from certificates.errors import BundleError, ImportRefused
+from certificates.models import CertificateVersion, ClientCertificate
+from certificates.pki.inspection import Inspection, UploadedFile
+from certificates.pki.secret import Secret
+from certificates.services import storing
+from certificates.services.storing import Order, Overtaken
+
+ATTEMPTS = 40  # each failed one means that somebody else's import went through
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did, or a dry run would do. `certificate` and `version` are None where nothing exists yet."""
+
+    certificate: ClientCertificate | None
+    version: CertificateVersion | None
+    changed: bool
+    inspection: Inspection
+
+
+def preview(*, actor: Actor, owner: Bot | None, files: Sequence[UploadedFile], passphrase: Secret | None) -> Inspection:
+    """What the files hold and what an import would say. Stores nothing. Raises `NotAllowed`."""
+    authorize(actor, Permission.CERTIFICATE_IMPORT, bot=owner)
+    return sandbox.inspect_untrusted(files, passphrase=passphrase, now=timezone.now())
+
+
+def import_certificate(
+    *,
+    actor: Actor,
+    owner: Bot | None,
+    name: str,
+    files: Sequence[UploadedFile],
+    passphrase: Secret | None,
+    make_default: bool = False,
+    stage: bool = False,
+    allow: frozenset[str] = frozenset(),
+    dry_run: bool = False,
+) -> ImportResult:
+    """Store what the files hold as a new version of the certificate `name` of `owner` (None: the platform).
+
+    The new version is active and retires the one before it, or is staged with `stage`. The active or staged
+    version with the same material is not stored again. `allow` holds codes of findings insisted on. A `dry_run`
+    stores nothing and does not raise for what the inspection says.
+
+    Raises `NotAllowed`, `NotFound`, `InvalidInput` (the name), `BundleError` (the files make no certificate),
+    `ImportRefused` (findings not allowed), `Sealed`, `Conflict`.
+    """
+    inspection = preview(actor=actor, owner=owner, files=files, passphrase=passphrase)
+    check_model(ClientCertificate(bot=owner, name=name))
+    order = Order(
+        actor=actor,
+        owner=owner,
+        name=name,
+        inspection=inspection,
+        make_default=make_default,
+        stage=stage,
+        allowed=tuple(sorted(allow.intersection(inspection.refusing))),
+    )
+    if dry_run:
+        return _foresee(order)
+    _refuse(order)
+    for _ in range(ATTEMPTS):
+        try:
+            certificate, version, changed = storing.attempt(order)
+        except (Overtaken, IntegrityError):
+            continue
+        return ImportResult(certificate, version, changed, inspection)
+    raise Conflict("Others keep importing into the same certificate. Try again in a moment.")
+
+
+def _foresee(order: Order) -> ImportResult:
+    plan = storing.make_plan(order)
+    importable = order.inspection.importable(frozenset(order.allowed))
+    return ImportResult(plan.certificate, plan.same, importable and plan.changes, order.inspection)
+
+
+def _refuse(order: Order) -> None:
+    """Raise unless the inspection, with what is insisted on, allows the import."""
+    inspection = order.inspection
+    if (error := inspection.error) is not None:
+        raise BundleError(error.code, error.text, file=error.file, inspection=inspection)
+    refusing = tuple(code for code in inspection.refusing if code not in order.allowed)
+    if refusing:
+        texts = " ".join(found.text for found in inspection.findings if found.code in refusing)
+        raise ImportRefused(f"The import is refused: {texts}", findings=refusing, inspection=inspection)

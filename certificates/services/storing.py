@@ -1,0 +1,160 @@
+"""Stores an inspected certificate: make a plan, seal, then lock, check the plan and write.
+
+Sealing happens before the write lock is taken, because a key provider may be slow. Who is overtaken by another
+import of the same name raises `Overtaken` and is asked to plan and seal again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Max
+
+from botplatform.accounts.actors import Actor
+from botplatform.audit.actions import Action
+from botplatform.bots.models import Bot
+from certificates import key_storage
+from certificates.models import CertificateVersion, ChainCertificate, ClientCertificate, SealedKey, VersionStatus
+from certificates.pki.inspection import Inspection
+from certificates.services import defaults, material
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for, and what the files hold."""
+
+    actor: Actor
+    owner: Bot | None
+    name: str
+    inspection: Inspection
+    make_default: bool
+    stage: bool
+    allowed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the order means for what is stored now."""
+
+    certificate: ClientCertificate | None
+    same: CertificateVersion | None  # the active or staged version with the same material
+    number: int  # of a new version
+    promote: bool  # `same` is staged and becomes active
+    default: bool  # the default changes
+
+    @property
+    def changes(self) -> bool:
+        return self.same is None or self.promote or self.default
+
+
+class Overtaken(Exception):
+    """Somebody else's import changed what the plan was made for."""
+
+
+def make_plan(order: Order) -> Plan:
+    """Look at what is stored."""
+    certificate = ClientCertificate.objects.of_owner(order.owner).filter(name=order.name).first()
+    if certificate is None:
+        return Plan(None, None, 1, promote=False, default=order.make_default)
+    certificate.bot = order.owner
+    usable = certificate.versions.filter(sealed_key__isnull=False).prefetch_related("chain")
+    same = material.same_material(order.inspection, list(usable.defer("leaf_der", "findings")))
+    return Plan(
+        certificate,
+        same,
+        number=_next_number(certificate),
+        promote=same is not None and same.status == VersionStatus.STAGED and not order.stage,
+        default=order.make_default and not certificate.is_default,
+    )
+
+
+def attempt(order: Order) -> tuple[ClientCertificate, CertificateVersion, bool]:
+    """The certificate, the version with this material, and whether anything changed.
+
+    Raises `Sealed` before anything is written; `Overtaken` or IntegrityError when another import was faster.
+    """
+    key_storage.fitting_keyring()
+    plan = make_plan(order)
+    if plan.certificate and plan.same and not plan.changes:
+        return plan.certificate, plan.same, False
+    certificate = plan.certificate or ClientCertificate(bot=order.owner, name=order.name)
+    version = plan.same or _new_version(order, plan, certificate)
+    sealed = None if plan.same else _seal(order, version)
+    with transaction.atomic():
+        certificate = _lock(order, plan, certificate)
+        version.certificate = certificate
+        if sealed is not None:
+            _write(order, version, sealed)
+        elif plan.promote:
+            _promote(order, version)
+        if plan.default:
+            defaults.claim_default(order.actor, certificate)
+    return certificate, version, True
+
+
+def _next_number(certificate: ClientCertificate) -> int:
+    return int(certificate.versions.aggregate(last=Max("number"))["last"] or 0) + 1
+
+
+def _new_version(order: Order, plan: Plan, certificate: ClientCertificate) -> CertificateVersion:
+    return material.version_row(
+        order.inspection,
+        certificate=certificate,
+        number=plan.number,
+        status=VersionStatus.STAGED if order.stage else VersionStatus.ACTIVE,
+        allowed_findings=list(order.allowed),
+        created_by=order.actor.name[:150],
+    )
+
+
+def _seal(order: Order, version: CertificateVersion) -> SealedKey:
+    private_key = order.inspection.private_key
+    assert private_key is not None  # noqa: S101 - importable
+    return key_storage.seal_private_key(version=version, private_key=private_key)
+
+
+def _lock(order: Order, plan: Plan, certificate: ClientCertificate) -> ClientCertificate:
+    """Lock the owner and the certificate, made now if new; raise `Overtaken` if the plan no longer holds."""
+    defaults.lock_owner(order.owner)
+    if plan.certificate is None:
+        certificate.save(force_insert=True)
+        facts: dict[str, object] = {"owner": order.owner.slug if order.owner else "platform"}
+        defaults.record(order.actor, Action.CERTIFICATE_CREATED, certificate, facts)
+        return certificate
+    locked = defaults.lock_certificate(certificate)
+    if _next_number(locked) != plan.number or (plan.default and locked.is_default):
+        raise Overtaken
+    if plan.same and not locked.versions.filter(pk=plan.same.pk, status=plan.same.status).exists():
+        raise Overtaken
+    return locked
+
+
+def _write(order: Order, version: CertificateVersion, sealed: SealedKey) -> None:
+    _step_aside(version)
+    version.save(force_insert=True)
+    ChainCertificate.objects.bulk_create(material.chain_rows(order.inspection, version))
+    sealed.save(force_insert=True)
+    facts: dict[str, object] = {
+        "version": version.number,
+        "status": version.status,
+        "subject": version.subject,
+        "serial": version.serial,
+        "sha256": version.sha256,
+        "not_after": version.not_after.isoformat(),
+        "allowed_findings": list(order.allowed),
+    }
+    defaults.record(order.actor, Action.VERSION_IMPORTED, version.certificate, facts)
+
+
+def _promote(order: Order, version: CertificateVersion) -> None:
+    version.status = VersionStatus.ACTIVE
+    _step_aside(version)
+    version.save(update_fields=["status"])
+    defaults.record(order.actor, Action.VERSION_PROMOTED, version.certificate, {"version": version.number})
+
+
+def _step_aside(version: CertificateVersion) -> None:
+    """Retire whatever has the status that `version` takes: one active, one staged version at most."""
+    others = CertificateVersion.objects.filter(certificate=version.certificate, status=version.status)
+    others.exclude(pk=version.pk).update(status=VersionStatus.RETIRED)
