@@ -1,0 +1,64 @@
+"""Attaching a client certificate to service nodes, by name: a renewal needs no re-attaching."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from botplatform.accounts.actors import Actor
+from botplatform.audit.actions import Action
+from botplatform.bots.access import authorize
+from botplatform.bots.roles import Permission
+from certificates.models import ClientCertificate
+from servicenodes.models import ServiceNode
+from servicenodes.services.nodes import check_owned, lock_nodes, record
+
+
+@transaction.atomic
+def attach_certificate(
+    *, actor: Actor, certificate: ClientCertificate, nodes: Sequence[ServiceNode]
+) -> tuple[ServiceNode, ...]:
+    """Attach it to all the nodes or to none. Returns the nodes that changed, without those that had it already.
+
+    Raises `NotAllowed`, `NotFound`, `InvalidInput` for a certificate of another bot.
+    """
+    _authorize(actor, nodes)
+    changed = []
+    for node in lock_nodes(list(nodes)):
+        check_owned(node, certificate, field="certificate")
+        if node.certificate_id == certificate.pk:
+            continue
+        before = node.certificate.path if node.certificate else None
+        node.certificate = certificate
+        _save(node)
+        facts: dict[str, object] = {"certificate": certificate.path, "before": before}
+        record(actor, Action.CERTIFICATE_ATTACHED, node, facts)
+        changed.append(node)
+    return tuple(changed)
+
+
+@transaction.atomic
+def detach_certificate(*, actor: Actor, nodes: Sequence[ServiceNode]) -> tuple[ServiceNode, ...]:
+    """Leave the nodes to their defaults. Returns the nodes that changed. Raises `NotAllowed`, `NotFound`."""
+    _authorize(actor, nodes)
+    changed = []
+    for node in lock_nodes(list(nodes)):
+        if node.certificate is None:
+            continue
+        facts: dict[str, object] = {"before": node.certificate.path}
+        node.certificate = None
+        _save(node)
+        record(actor, Action.CERTIFICATE_DETACHED, node, facts)
+        changed.append(node)
+    return tuple(changed)
+
+
+def _authorize(actor: Actor, nodes: Sequence[ServiceNode]) -> None:
+    for bot in {node.bot_id: node.bot for node in nodes}.values():
+        authorize(actor, Permission.NODE_ATTACH, bot=bot)
+
+
+def _save(node: ServiceNode) -> None:
+    node.revision += 1
+    node.save(update_fields=["certificate", "revision"])

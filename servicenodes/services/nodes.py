@@ -1,0 +1,213 @@
+"""Creating, changing and deleting service nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from botplatform.accounts.actors import Actor
+from botplatform.audit import trail
+from botplatform.audit.actions import Action
+from botplatform.bots.access import authorize
+from botplatform.bots.models import Bot
+from botplatform.bots.roles import Permission
+from botplatform.errors import Conflict, InvalidInput, NotFound
+from botplatform.validation import check_model, one_line
+from certificates.models import ClientCertificate, TrustStore
+from servicenodes.models import ServiceNode
+from servicenodes.tls.target import check_headers, normalise_host, parse_target
+
+MAX_HEADERS = 50
+MAX_HEADER_LENGTH = 4000
+SLUG_LENGTH = 63
+CHANGEABLE = frozenset(
+    {"slug", "name", "dialog", "method", "url", "headers", "certificate", "trust_store", "server_name"}
+    | {"min_tls", "timeout_s"}
+)
+
+
+@transaction.atomic
+def create_node(
+    *,
+    actor: Actor,
+    bot: Bot,
+    name: str,
+    url: str,
+    slug: str = "",
+    dialog: str = "",
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    certificate: ClientCertificate | None = None,
+    trust_store: TrustStore | None = None,
+    server_name: str = "",
+    min_tls: str = "1.2",
+    timeout_s: int | None = None,
+) -> ServiceNode:
+    """Make a service node. Without a slug one is made from the name; without a timeout TEST_TIMEOUT_S applies.
+
+    Raises `NotAllowed`, `InvalidInput` (`field` names the argument), `Conflict` for a taken slug.
+    """
+    authorize(actor, Permission.NODE_CHANGE, bot=bot)
+    node = ServiceNode(bot=bot, name=name, dialog=dialog, method=method, url=url, headers=dict(headers or {}))
+    node.certificate, node.trust_store = certificate, trust_store
+    node.server_name, node.min_tls = server_name, min_tls
+    node.timeout_s = settings.TEST_TIMEOUT_S if timeout_s is None else timeout_s
+    node.slug = slug or free_slug(bot, name)
+    _check(node)
+    try:
+        with transaction.atomic():
+            node.save(force_insert=True)
+    except IntegrityError as error:
+        raise Conflict(f"The bot {bot.slug} already has a service node “{node.slug}”.") from error
+    record(actor, Action.NODE_CREATED, node, _facts(node))
+    return node
+
+
+@transaction.atomic
+def change_node(*, actor: Actor, node: ServiceNode, expected_revision: int, **changes: Any) -> ServiceNode:
+    """Change the given fields (those of `create_node`). What is the same already changes nothing.
+
+    Raises `NotAllowed`, `NotFound`, `InvalidInput`, and `Conflict` when `expected_revision` is not the node's
+    revision any more or the slug is taken.
+    """
+    if unknown := set(changes) - CHANGEABLE:
+        raise TypeError(f"not a field that changes: {', '.join(sorted(unknown))}")
+    authorize(actor, Permission.NODE_CHANGE, bot=node.bot)
+    if "certificate" in changes:
+        authorize(actor, Permission.NODE_ATTACH, bot=node.bot)
+    locked = lock_nodes([node])[0]
+    if locked.revision != expected_revision:
+        raise Conflict("Somebody changed this service node meanwhile. Look at it again, then repeat your change.")
+    before = _facts(locked) | {"headers": dict(locked.headers)}
+    for field, value in changes.items():
+        setattr(locked, field, value)
+    locked.slug = locked.slug or free_slug(locked.bot, locked.name)
+    _check(locked)
+    after = _facts(locked) | {"headers": dict(locked.headers)}
+    changed = sorted(field for field in after if after[field] != before[field])
+    if changed:
+        locked.revision += 1
+        _save(locked)
+        facts: dict[str, object] = {field: _from_to(field, before, after) for field in changed}
+        record(actor, Action.NODE_CHANGED, locked, facts)
+    return locked
+
+
+@transaction.atomic
+def delete_node(*, actor: Actor, node: ServiceNode) -> None:
+    """Delete a node and the record of its tests. Raises `NotAllowed`, `NotFound`."""
+    authorize(actor, Permission.NODE_CHANGE, bot=node.bot)
+    locked = lock_nodes([node])[0]
+    key, facts = locked.pk, _facts(locked)
+    locked.delete()
+    locked.pk = key  # Django clears it
+    record(actor, Action.NODE_DELETED, locked, facts)
+
+
+def lock_nodes(nodes: list[ServiceNode]) -> list[ServiceNode]:
+    """The rows as they are now, locked in one order, so that two who lock the same ones never wait for each other."""
+    rows = ServiceNode.objects.select_for_update(of=("self",), no_key=True).order_by("pk")
+    locked = list(
+        rows.select_related("bot", "certificate__bot", "trust_store__bot").filter(pk__in=[node.pk for node in nodes])
+    )
+    if missing := {node.pk for node in nodes} - {node.pk for node in locked}:
+        gone = next(node for node in nodes if node.pk in missing)
+        raise NotFound(f"There is no service node “{gone.path}” any more.")
+    return locked
+
+
+def check_owned(node: ServiceNode, owned: ClientCertificate | TrustStore | None, *, field: str) -> None:
+    """Raise `InvalidInput` unless `owned` belongs to the node's bot or to the platform."""
+    if owned is not None and owned.bot_id not in {None, node.bot_id}:
+        what = "client certificate" if field == "certificate" else "trust store"
+        raise InvalidInput(
+            f"A service node of {node.bot.slug} may use only a {what} of {node.bot.slug} or of the platform.",
+            field=field,
+        )
+
+
+def free_slug(bot: Bot, name: str) -> str:
+    """A slug made from the name that no node of the bot has: `get-balance`, `get-balance-2`, …"""
+    stem = slugify(name.replace("_", "-"))[: SLUG_LENGTH - 5].strip("-") or "node"
+    taken = set(ServiceNode.objects.filter(bot=bot, slug__startswith=stem).values_list("slug", flat=True))
+    number = 1
+    slug = stem
+    while slug in taken:
+        number += 1
+        slug = f"{stem}-{number}"
+    return slug
+
+
+def record(actor: Actor, action: Action, node: ServiceNode, facts: dict[str, object]) -> None:
+    """One audit row about a node."""
+    trail.record(
+        actor=actor,
+        action=action,
+        object_type="service_node",
+        object_id=node.pk,
+        object_name=node.path,
+        bot=node.bot,
+        facts=facts,
+    )
+
+
+def _check(node: ServiceNode) -> None:
+    """Bring the node's values into their stored form. Raises `InvalidInput`."""
+    node.name = one_line(node.name, field="name", label="The name", max_length=200)
+    node.dialog = one_line(node.dialog, field="dialog", label="The dialog", max_length=200, required=False)
+    parse_target(node.url)
+    node.url = "https" + node.url[len("https") :]  # the scheme in lower case
+    if node.server_name:
+        node.server_name = normalise_host(node.server_name, field="server_name")
+    node.headers = _checked_headers(node.headers)
+    check_owned(node, node.certificate, field="certificate")
+    check_owned(node, node.trust_store, field="trust_store")
+    check_model(node)
+
+
+def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    if len(headers) > MAX_HEADERS:
+        raise InvalidInput(f"A service node carries at most {MAX_HEADERS} headers.", field="headers")
+    pairs = [(str(name).strip(), str(value).strip()) for name, value in headers.items()]
+    if len({name.lower() for name, _ in pairs}) < len(pairs):
+        raise InvalidInput("A header is given twice; names do not tell capitals apart.", field="headers")
+    for name, value in pairs:
+        if len(name) + len(value) > MAX_HEADER_LENGTH:
+            text = f"The header {name[:40]} is longer than {MAX_HEADER_LENGTH} characters."
+            raise InvalidInput(text, field="headers")
+    return dict(check_headers(pairs))
+
+
+def _save(node: ServiceNode) -> None:
+    try:
+        with transaction.atomic():
+            node.save(force_update=True)
+    except IntegrityError as error:
+        raise Conflict(f"The bot {node.bot.slug} already has a service node “{node.slug}”.") from error
+
+
+def _facts(node: ServiceNode) -> dict[str, object]:
+    """For the trail. Header values may be secrets: only names are on record."""
+    return {
+        "slug": node.slug,
+        "name": node.name,
+        "dialog": node.dialog,
+        "method": node.method,
+        "url": node.url,
+        "headers": sorted(node.headers),
+        "certificate": node.certificate.path if node.certificate else None,
+        "trust_store": node.trust_store.path if node.trust_store else None,
+        "server_name": node.server_name,
+        "min_tls": node.min_tls,
+        "timeout_s": node.timeout_s,
+    }
+
+
+def _from_to(field: str, before: dict[str, Any], after: dict[str, Any]) -> dict[str, object]:
+    if field == "headers":
+        return {"from": sorted(before[field]), "to": sorted(after[field])}
+    return {"from": before[field], "to": after[field]}
