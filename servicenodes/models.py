@@ -91,7 +91,7 @@ class ServiceNode(models.Model):
             models.CheckConstraint(name="node_timeout_range", condition=Q(timeout_s__gte=1, timeout_s__lte=60)),
             models.CheckConstraint(name="node_url_https", condition=Q(url__startswith="https://")),
             models.CheckConstraint(name="node_name_given", condition=~Q(name="")),
-            models.CheckConstraint(name="node_slug_form", condition=Q(slug__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")),
+            models.CheckConstraint(name="node_slug_form", condition=Q(slug__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*\Z")),
         )
 
     def __str__(self) -> str:

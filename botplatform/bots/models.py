@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from botplatform.accounts.models import User
 
-SLUG_PATTERN = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
+SLUG_PATTERN = r"^[a-z0-9]+(?:-[a-z0-9]+)*\Z"
 validate_slug = RegexValidator(SLUG_PATTERN, "Use lower-case letters, digits and single hyphens.")
 PLATFORM_SLUG = "platform"  # `platform/NAME` names a certificate of the platform
 ROLE_CHOICES = [(role.value, role.value.replace("_", " ")) for role in Role]

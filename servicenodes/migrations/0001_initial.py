@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                         max_length=63,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^[a-z0-9]+(?:-[a-z0-9]+)*$", "Use lower-case letters, digits and single hyphens."
+                                "^[a-z0-9]+(?:-[a-z0-9]+)*\\Z", "Use lower-case letters, digits and single hyphens."
                             )
                         ],
                     ),
@@ -179,7 +179,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="servicenode",
             constraint=models.CheckConstraint(
-                condition=models.Q(("slug__regex", "^[a-z0-9]+(?:-[a-z0-9]+)*$")), name="node_slug_form"
+                condition=models.Q(("slug__regex", "^[a-z0-9]+(?:-[a-z0-9]+)*\\Z")), name="node_slug_form"
             ),
         ),
         migrations.AddIndex(

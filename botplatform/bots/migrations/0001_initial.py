@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                         unique=True,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^[a-z0-9]+(?:-[a-z0-9]+)*$", "Use lower-case letters, digits and single hyphens."
+                                "^[a-z0-9]+(?:-[a-z0-9]+)*\\Z", "Use lower-case letters, digits and single hyphens."
                             )
                         ],
                     ),
@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("slug__regex", "^[a-z0-9]+(?:-[a-z0-9]+)*$"), models.Q(("slug", "platform"), _negated=True)
+                            ("slug__regex", "^[a-z0-9]+(?:-[a-z0-9]+)*\\Z"), models.Q(("slug", "platform"), _negated=True)
                         ),
                         name="bot_slug_form",
                     ),
