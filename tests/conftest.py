@@ -19,8 +19,10 @@ from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import PlatformRole, User
 from botplatform.bots.models import Bot, Membership
 from botplatform.bots.roles import Role
+from tests.database import install_flush_support
 
 PASSWORD = "seven calm otters"
+install_flush_support()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
