@@ -1,19 +1,76 @@
-"""Turns expected errors that reach the top into clear pages instead of a 500."""
+"""Turns what would be a stock 500 into a clear page: expected errors, malformed input, a busy database."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.conf import settings
+from django.db.utils import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import render
 
-from botplatform.errors import Conflict, DomainError, NotAllowed, NotFound
+from botplatform.console.errors import database_busy
+from botplatform.errors import Conflict, DomainError, InvalidInput, NotAllowed, NotFound
+from botplatform.text import holds_nul_or_surrogate
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+DRAIN_LIMIT_BYTES = 32 * 1024 * 1024  # a browser shows our page only after it could send; beyond this we hang up
+DRAIN_CHUNK_BYTES = 64 * 1024
+
+
+def error_page(request: HttpRequest, error: DomainError, status: int) -> HttpResponse:
+    """The page with the error's one sentence."""
+    return render(request, "domain_error.html", {"error": error}, status=status)
+
+
+class BodyLimitMiddleware:
+    """413 for a body beyond the cap, before anything parses it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        try:
+            length = int(request.META.get("CONTENT_LENGTH") or 0)
+        except ValueError:
+            length = 0  # Django reads no body either
+        if limit is None or length <= limit:
+            return self.get_response(request)
+        _drain(request, length)
+        text = f"The files are too large together: at most {limit // 1024} KB can be uploaded at once."
+        return error_page(request, InvalidInput(text, code="too_large"), 413)
+
+
+class SanitisingMiddleware:
+    """400 for text that no field may hold and that databases refuse: NUL, lone surrogates, odd character sets."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        charset = (request.content_params or {}).get("charset", "utf-8")
+        if charset.lower() not in CHARSETS:
+            request.encoding = "utf-8"
+            return self._refuse(request, "Only UTF-8 is understood here.")
+        try:
+            malformed = any(holds_nul_or_surrogate(text) for text in _texts(request))
+        except UnreadablePostError:
+            return self._refuse(request, "The request ended before it was complete.")
+        if malformed:
+            return self._refuse(request, "The request holds a character that cannot be stored (NUL or half a pair).")
+        return self.get_response(request)
+
+    @staticmethod
+    def _refuse(request: HttpRequest, text: str) -> HttpResponse:
+        return error_page(request, InvalidInput(text, code="malformed"), 400)
 
 
 class DomainErrorMiddleware:
     """Renders `DomainError` as a page with its one sentence; a missing object is Django's own 404."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -25,4 +82,44 @@ class DomainErrorMiddleware:
         if not isinstance(exception, DomainError):
             return None
         status = {NotAllowed: 403, Conflict: 409}.get(type(exception), 400)
-        return render(request, "domain_error.html", {"error": exception}, status=status)
+        return error_page(request, exception, status)
+
+
+class DatabaseBusyMiddleware:
+    """503 with Retry-After when the database cannot answer now. `handler500` covers what fails outside a view."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return database_busy() if isinstance(exception, (OperationalError, InterfaceError)) else None
+
+
+def _texts(request: HttpRequest) -> Iterator[str]:
+    """Every text the client chose: path, query string, cookies, form fields, file names."""
+    yield request.path_info
+    for name, value in request.COOKIES.items():
+        yield name
+        yield value
+    sources = [request.GET]
+    if request.method == "POST":
+        sources.append(request.POST)
+        for name, files in request.FILES.lists():
+            yield name
+            yield from (file.name or "" for file in files)
+    for source in sources:
+        for name, values in source.lists():
+            yield name
+            yield from values
+
+
+def _drain(request: HttpRequest, length: int) -> None:
+    left = min(length, DRAIN_LIMIT_BYTES)
+    try:
+        while left > 0 and (chunk := request.read(min(left, DRAIN_CHUNK_BYTES))):
+            left -= len(chunk)
+    except UnreadablePostError:
+        return

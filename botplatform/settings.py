@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import environ
 from csp.constants import NONE, SELF
 
+from botplatform import logs
+
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.FileAwareEnv()
@@ -48,6 +50,9 @@ EGRESS_PROXY = env.str("EGRESS_PROXY", default="")
 MAX_UPLOAD_KB = env.int("MAX_UPLOAD_KB", default=256)
 TEST_TIMEOUT_S = env.int("TEST_TIMEOUT_S", default=10)
 LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEBUG else "json")
+LOGGING = logs.configure(LOG_FORMAT)
+# Each returns a sentence that says why the product is not ready, or None. Named by string, as URLs are.
+READINESS_CHECKS = ["certificates.key_storage.sealed_reason"]
 
 # --- Apps and middleware --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -71,8 +76,10 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "botplatform.middleware.BodyLimitMiddleware",
+    "botplatform.middleware.SanitisingMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -81,6 +88,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "botplatform.middleware.DomainErrorMiddleware",
+    "botplatform.middleware.DatabaseBusyMiddleware",
 ]
 ROOT_URLCONF = "botplatform.urls"
 WSGI_APPLICATION = "botplatform.wsgi.application"
@@ -147,6 +155,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_UPLOAD_KB * 1024 * 12
 
 # --- Security headers -----------------------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = _https
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked by the machine next door, not through the proxy
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
 SECURE_HSTS_PRELOAD = _https

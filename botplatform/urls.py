@@ -12,3 +12,5 @@ urlpatterns = [
     path("", include("servicenodes.urls")),
     path("admin/", admin.site.urls),
 ]
+
+handler500 = "botplatform.console.errors.server_error"

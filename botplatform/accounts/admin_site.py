@@ -23,9 +23,11 @@ class ConsoleAdminSite(AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.user.is_authenticated and request.user.is_active and not self.has_permission(request):
             return redirect("servicenodes:overview")
-        return redirect_to_login(request.GET.get("next") or reverse("admin:index"))  # type: ignore[return-value]
+        return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
-    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def logout(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         return views.sign_out(request)
 
     def password_change(  # type: ignore[override]

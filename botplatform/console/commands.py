@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import sys
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from django.db.utils import OperationalError, ProgrammingError
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.errors import DomainError, InvalidInput, NotFound
+from botplatform.text import printable
 
 PASSPHRASE_MAX_BYTES = 4096  # longer is somebody's key file, not a passphrase
 
@@ -43,6 +45,12 @@ class ConsoleCommand(BaseCommand):
     """
 
     examples = ""
+    quiet_logs = True  # a command speaks for itself; long-running ones log like the console does
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        if self.quiet_logs:
+            logging.getLogger().setLevel(logging.WARNING)
+        super().run_from_argv(argv)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         kwargs.setdefault("formatter_class", _HelpFormatter)
@@ -134,13 +142,6 @@ class ConsoleCommand(BaseCommand):
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return None
         return getpass.getpass(prompt, stream=sys.stderr).encode()
-
-
-def printable(text: str) -> str:
-    """`text` with everything but line breaks that a terminal would obey, or cannot encode, as a visible escape."""
-    return "".join(
-        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def _passphrase(raw: bytes) -> bytes:

@@ -83,7 +83,7 @@ def test_nobody_signed_in_is_sent_to_sign_in() -> None:
 
 def test_services_refuse_with_one_sentence(bot: Bot, other_bot: Bot, owner: User) -> None:
     authorize(Actor.of(owner), Permission.BOT_CHANGE, bot=bot)
-    with pytest.raises(NotAllowed, match="owner lacks the permission “bot.change” on the bot globex"):
+    with pytest.raises(NotAllowed, match=r"owner lacks the permission “bot\.change” on the bot globex"):
         authorize(Actor.of(owner), Permission.BOT_CHANGE, bot=other_bot)
     with pytest.raises(NotAllowed, match="on the platform"):
         authorize(Actor.of(owner), Permission.BOT_CREATE, bot=None)

@@ -14,8 +14,9 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import CommandParser
 
 from botplatform.accounts.models import User
-from botplatform.console.commands import ConsoleCommand, ExitOne, printable
+from botplatform.console.commands import ConsoleCommand, ExitOne
 from botplatform.errors import Conflict, InvalidInput, NotFound
+from botplatform.text import printable
 
 ROOT = Path(__file__).resolve().parents[3]
 
