@@ -20,6 +20,7 @@ from demo.server import LOOPBACK, FaceServer
 DEFAULT_PORT = 9443
 PORT_TAKEN = 3
 POLL_S = 0.1
+ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,9 +52,7 @@ def describe(material: Material, ports: tuple[int, ...]) -> dict[str, object]:
 
 
 def _serve(material: Material, ports: tuple[int, ...]) -> int:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # threads inherit it: only `sigwait` below takes them
     servers: list[FaceServer] = []
     try:
         for face, port in zip(FACES, ports, strict=True):
@@ -65,7 +64,7 @@ def _serve(material: Material, ports: tuple[int, ...]) -> int:
         threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True).start()
     sys.stdout.write(f"demo bank · ready on ports {', '.join(map(str, ports))}\n")
     sys.stdout.flush()
-    stop.wait()
+    signal.sigwait(ENDING)
     for server in servers:
         server.shutdown()
         server.server_close()
