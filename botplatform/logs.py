@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 from structlog.typing import Processor
 
 from botplatform.text import printable
+
+FORMATS = ("json", "console")
+_SECRET_NAME = re.compile(r"pass(word|phrase)|secret|token|private_key|cookie|authorization", re.IGNORECASE)
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
 
 def configure(log_format: str) -> dict[str, Any]:
@@ -16,13 +22,16 @@ def configure(log_format: str) -> dict[str, Any]:
 
     `log_format` is `json` or `console`.
     """
+    if log_format not in FORMATS:
+        raise ImproperlyConfigured(f"LOG_FORMAT is one of {', '.join(FORMATS)}.")
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ExtraAdder(),
-        structlog.processors.format_exc_info,
+        structlog.processors.format_exc_info,  # never the variables of the frames: they may hold keys
+        hide_secrets,
     ]
     structlog.configure(
         processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -47,6 +56,18 @@ def configure(log_format: str) -> dict[str, Any]:
         # Django's own handlers would print twice, and mail a report of each error.
         "loggers": {name: {"handlers": [], "propagate": True} for name in ("django", "django.server")},
     }
+
+
+def hide_secrets(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A net under careless code: secrets by name, PEM keys inside texts, and all raw bytes."""
+    for key, value in event.items():
+        if _SECRET_NAME.search(key):
+            event[key] = "<hidden>"
+        elif isinstance(value, str):
+            event[key] = _PRIVATE_KEY.sub("<private key>", value)
+        elif isinstance(value, bytes | bytearray | memoryview):
+            event[key] = f"<{len(value)} bytes>"
+    return event
 
 
 def _escape_controls(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

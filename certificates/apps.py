@@ -8,3 +8,6 @@ class CertificatesConfig(AppConfig):
 
     name = "certificates"
     verbose_name = "Certificates"
+
+    def ready(self) -> None:
+        from certificates import checks  # noqa: F401 - registers them; needs the models
