@@ -1,0 +1,63 @@
+"""Spells fingerprints, serial numbers, names and keys for templates and commands. Strings in, strings out."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+_KEY_NAMES = {"rsa": "RSA", "dsa": "DSA", "ed25519": "Ed25519", "ed448": "Ed448", "unknown": "unknown key"}
+_PREFERRED = ("CN", "O", "OU")
+_PART = re.compile(r"(?:\\.|[^,\\])+")
+
+
+def fingerprint(digest: str) -> str:
+    """`ab01…` as `AB:01:…`, the way browsers and OpenSSL show it."""
+    return colons(digest)
+
+
+def serial(number: str) -> str:
+    """A hexadecimal serial number with colons; an odd number of digits gets its leading zero."""
+    if number.startswith("-"):
+        return "-" + serial(number[1:])
+    return colons(number.zfill(len(number) + len(number) % 2))
+
+
+def colons(digits: str) -> str:
+    upper = digits.upper()
+    return ":".join(upper[index : index + 2] for index in range(0, len(upper), 2))
+
+
+def key_label(key_type: str, bits: int) -> str:
+    """`rsa`, 2048 → “RSA 2048”; `ec-p256`, 256 → “EC P-256”; `ed25519`, 256 → “Ed25519”."""
+    if key_type.startswith("ec-"):
+        curve = key_type.removeprefix("ec-")
+        return f"EC P-{curve[1:]}" if re.fullmatch(r"p\d{3}", curve) else f"EC {curve}"
+    name = _KEY_NAMES.get(key_type, key_type)
+    return f"{name} {bits}" if key_type in {"rsa", "dsa"} else name
+
+
+def short_name(rfc4514: str) -> str:
+    """The common name of a distinguished name, else its organisation, else the whole."""
+    parts = _parts(rfc4514)
+    for wanted in _PREFERRED:
+        if value := parts.get(wanted):
+            return value
+    return rfc4514 or "(no name)"
+
+
+def organisation(rfc4514: str) -> str:
+    """The organisation in a distinguished name, or an empty string."""
+    return _parts(rfc4514).get("O", "")
+
+
+def _parts(rfc4514: str) -> dict[str, str]:
+    parts: dict[str, str] = {}
+    for piece in _PART.findall(rfc4514):
+        key, _, value = piece.partition("=")
+        parts.setdefault(key.strip(), re.sub(r"\\([,+\"\\<>;=# ])", r"\1", value))
+    return parts
+
+
+def day(moment: datetime) -> str:
+    """`2026-11-22`, in UTC."""
+    return moment.strftime("%Y-%m-%d") if moment.year >= 1000 else moment.isoformat()[:10]

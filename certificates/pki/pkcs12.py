@@ -1,0 +1,130 @@
+"""Reads PKCS#12 (RFC 7292). Structure is looked at before anything is decrypted: cost, and how many keys there are."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from asn1crypto import cms
+from asn1crypto import pkcs12 as structure
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+from cryptography.hazmat.primitives.serialization import pkcs12 as library
+
+from certificates.errors import BundleError
+from certificates.pki import der, kdf, limits, private_keys
+from certificates.pki.findings import ErrorCode
+from certificates.pki.formats import unsupported_format
+from certificates.pki.reading import Reading, malformed
+
+_KEY_BAGS = frozenset({"key_bag", "pkcs8_shrouded_key_bag"})
+
+
+def read_pkcs12(content: bytes, reading: Reading, file: str) -> None:
+    """Its certificates and its one private key. Raises BundleError."""
+    bags = _look_inside(content, reading, file)
+    keys = [bag for bag in bags if bag["bag_id"].native in _KEY_BAGS]
+    if len(keys) > 1:
+        raise several_keys(f"{file} holds {len(keys)} private keys", file)
+    for bag in keys:
+        _refuse_huge(bag, file)
+    opened = _open(content, bags, reading, file)
+    if reading.wants_keys and opened.key is not None:
+        private_keys.add_key(opened.key, reading, file, primes_proved=True)
+    for found in ([opened.cert] if opened.cert else []) + list(opened.additional_certs):
+        der.refuse_huge_key(found.certificate, file)
+        reading.add_certificate(found.certificate, file)
+
+
+def several_keys(fact: str, file: str | None) -> BundleError:
+    return BundleError(
+        ErrorCode.SEVERAL_KEYS,
+        f"{fact}, and a client certificate has one: export only the entry that is wanted.",
+        file=file,
+    )
+
+
+def _look_inside(content: bytes, reading: Reading, file: str) -> list[structure.SafeBag]:
+    """The bags that can be seen without the passphrase; counts the cost of opening everything.
+
+    BER with constructed strings defeats asn1crypto: then only the integrity check is counted, and the sandbox's
+    processor limit is what remains.
+    """
+    bags: list[structure.SafeBag] = []
+    with suppress(ValueError, TypeError, KeyError):
+        reading.spend(kdf.mac_iterations(structure.Pfx.load(content)), file)
+    with suppress(ValueError, TypeError, KeyError):
+        for part in structure.Pfx.load(content).authenticated_safe:
+            if part["content_type"].native == "data":
+                bags.extend(structure.SafeContents.load(part["content"].native))
+            elif part["content_type"].native == "encrypted_data":
+                _count(part["content"]["encrypted_content_info"]["content_encryption_algorithm"], reading, file)
+    for bag in bags:
+        with suppress(ValueError, TypeError, KeyError):
+            if bag["bag_id"].native == "pkcs8_shrouded_key_bag":
+                _count(bag["bag_value"]["encryption_algorithm"], reading, file)
+    return bags
+
+
+def _count(algorithm: cms.EncryptionAlgorithm, reading: Reading, file: str) -> None:
+    reading.spend(kdf.encryption_iterations(algorithm), file)
+    if kdf.is_legacy(algorithm) and file not in reading.legacy:
+        reading.legacy.append(file)
+
+
+def _refuse_huge(bag: structure.SafeBag, file: str) -> None:
+    size = len(bag["bag_value"].dump())
+    if size > limits.MAX_PKCS12_KEY_BYTES:
+        raise BundleError(
+            ErrorCode.TOO_EXPENSIVE,
+            f"The private key in {file} takes {size:,} bytes, above the limit of {limits.MAX_PKCS12_KEY_BYTES:,} "
+            "inside PKCS#12 (RSA 4096): export it as PEM, or use RSA 3072 or EC P-256.",
+            file=file,
+        )
+
+
+def _open(
+    content: bytes, bags: list[structure.SafeBag], reading: Reading, file: str
+) -> library.PKCS12KeyAndCertificates:
+    """An absent passphrase and an empty one are different encodings in PKCS#12, and people mean the same by both."""
+    error: Exception | None = None
+    candidates: list[bytes | None] = [reading.passphrase] if reading.passphrase else [None, b""]
+    for passphrase in candidates:
+        try:
+            return library.load_pkcs12(content, passphrase)
+        except UnsupportedAlgorithm as unsupported:
+            raise _unsupported(file) from unsupported
+        except (ValueError, TypeError) as failure:
+            error = failure
+    raise _why_not(str(error), bags, reading, file) from error
+
+
+def _why_not(message: str, bags: list[structure.SafeBag], reading: Reading, file: str) -> BundleError:
+    """The library says "Invalid password or PKCS12 data" for several things; the key's own bag tells them apart."""
+    if "password" not in message.lower():
+        return malformed(file, "is a PKCS#12 file that cannot be read, it is damaged or oddly made: export it again.")
+    if not reading.passphrase:
+        return private_keys.passphrase_required(file)
+    for bag in bags:
+        if bag["bag_id"].native == "pkcs8_shrouded_key_bag":
+            return _why_key_fails(bag, reading, file)
+    return private_keys.wrong_passphrase(file)
+
+
+def _why_key_fails(bag: structure.SafeBag, reading: Reading, file: str) -> BundleError:
+    try:
+        load_der_private_key(bag["bag_value"].untag().dump(), reading.passphrase, unsafe_skip_rsa_key_validation=True)
+    except UnsupportedAlgorithm:
+        return _unsupported(file)
+    except (ValueError, TypeError) as error:
+        if "unsupported" in str(error):  # it was decrypted, so the passphrase is right
+            return private_keys.unknown_inside(file)
+        return private_keys.wrong_passphrase(file)
+    return malformed(file, "opens with the passphrase, but its integrity check fails: ask for a fresh export.")
+
+
+def _unsupported(file: str) -> BundleError:
+    return unsupported_format(
+        file,
+        "holds a key or uses an encryption that is not supported: export it again with an RSA, EC or Ed25519 key "
+        "and AES-256.",
+    )
