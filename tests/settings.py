@@ -13,7 +13,7 @@ for name in ("DEBUG", "ALLOWED_HOSTS", "EGRESS_ALLOW", "EGRESS_PROXY", "MAX_UPLO
     os.environ.pop(name, None)
 
 from botplatform.settings import *  # noqa: E402, F403
-from botplatform.settings import DATABASES  # noqa: E402
+from botplatform.settings import DATABASES, LOGGING  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STATIC_ROOT = TEST_DIRECTORY / "static"
@@ -26,3 +26,4 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(TEST_DIRECTORY / "tests.sqlite3")}
 else:
     DATABASES["default"]["TEST"] = {"NAME": f"test_botplatform_{os.getpid()}"}
+LOGGING["root"]["handlers"] = []  # pytest listens by itself, and its streams end before the process does

@@ -21,6 +21,7 @@ class Command(ConsoleCommand):
 
     help = "Do background work (connection tests) until SIGTERM or Ctrl-C; a second signal ends it at once."
     quiet_logs = False
+    requires_system_checks: list[str] = []  # it serves no URL; `serve` and `check` look at those
     examples = """
         manage.py worker
         manage.py worker --concurrency 16
