@@ -1,0 +1,49 @@
+"""What the commands about uploaded files share: reading them, and telling what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+
+from botplatform.errors import InvalidInput
+from certificates.pki import display
+from certificates.pki.inspection import CertificateFacts, Inspection, UploadedFile
+
+MARKS = {"error": "✗", "warning": "!", "info": "·"}
+
+
+def read_files(paths: Sequence[Path]) -> list[UploadedFile]:
+    """The files as uploaded ones. Reads one byte more than allowed, so that a limit is seen and /dev/zero ends."""
+    most = settings.MAX_UPLOAD_KB * 1024
+    files = []
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                files.append(UploadedFile(path.name, file.read(most + 1)))
+        except OSError as error:
+            raise InvalidInput(f"The file {path} cannot be read: {error.strerror}.", field="files") from error
+    return files
+
+
+def inspection_lines(inspection: Inspection) -> list[str]:
+    """What was found, for people: one certificate a line, then what is ignored, then findings, then the error."""
+    lines = []
+    if inspection.leaf:
+        lines.append(_line("leaf", inspection.leaf))
+    lines += [_line("intermediate", facts) for facts in inspection.intermediates]
+    if inspection.root:
+        lines.append(_line("root", inspection.root))
+    lines += [f"ignored       {ignored.what} ({ignored.why})" for ignored in inspection.ignored]
+    for found in inspection.findings:
+        lines.append(f"{MARKS[found.severity.value]} {found.code}: {found.text}")
+    if inspection.error:
+        file = f"{inspection.error.file}: " if inspection.error.file else ""
+        lines.append(f"✗ {inspection.error.code}: {file}{inspection.error.text}")
+    return lines
+
+
+def _line(role: str, facts: CertificateFacts) -> str:
+    key = display.key_label(facts.key_type, facts.key_bits)
+    return f"{role:<13} {facts.subject or '(no name)'} · {key} · until {display.day(facts.not_after)}"

@@ -1,0 +1,80 @@
+"""`list_certificates`: what there is, and what expires."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from botplatform.console.commands import ConsoleCommand, ExitOne
+from certificates.lookup import find_bot, visible_certificates
+from certificates.models import ClientCertificate
+from certificates.pki import display
+from certificates.pki.report import utc
+
+
+class Command(ConsoleCommand):
+    """One line for each certificate, by its active version."""
+
+    help = "List client certificates. With --expiring-within: only those that expire; exit code 1 if there are any."
+    examples = """
+        manage.py list_certificates --bot acme
+        manage.py list_certificates --expiring-within 30 --json
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--bot", metavar="BOT", help="only those of this bot")
+        parser.add_argument(
+            "--expiring-within",
+            metavar="DAYS",
+            type=int,
+            help="only those whose active version expires in so many days",
+        )
+        self.add_json_argument(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        actor, now, days = self.actor(options), timezone.now(), options["expiring_within"]
+        certificates = visible_certificates(actor)
+        if options["bot"]:
+            certificates = certificates.filter(bot=find_bot(actor, options["bot"]))
+        rows = [_row(certificate, now) for certificate in certificates.with_active_version()]
+        if days is not None:
+            rows = [row for row in rows if row["days_left"] is not None and row["days_left"] < days]
+        if options["json"]:
+            self.print_json({"certificates": rows})
+        else:
+            for row in rows:
+                self.show(_line(row))
+            self.say(f"{len(rows)} client certificate{'' if len(rows) == 1 else 's'}.")
+        if days is not None and rows:
+            raise ExitOne
+
+
+def _row(certificate: ClientCertificate, now: datetime) -> dict[str, Any]:
+    row: dict[str, Any] = {"certificate": certificate.path, "default": certificate.is_default}
+    version = certificate.active_version
+    if version is None:
+        names = ("version", "subject", "issuer", "serial", "sha256", "not_before", "not_after", "days_left")
+        return row | dict.fromkeys(names)
+    return row | {
+        "version": version.number,
+        "subject": version.subject,
+        "issuer": version.issuer,
+        "serial": version.serial,
+        "sha256": version.sha256,
+        "not_before": utc(version.not_before),
+        "not_after": utc(version.not_after),
+        "days_left": (version.not_after - now) // timedelta(days=1),
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    default = " (default)" if row["default"] else ""
+    if row["version"] is None:
+        return f"{row['certificate']}{default}: no active version"
+    days = row["days_left"]
+    when = f"expires in {days} days" if days >= 0 else f"expired {-days} days ago"
+    subject = display.short_name(row["subject"])
+    return f"{row['certificate']}{default}: version {row['version']}, {subject}, {when} ({row['not_after'][:10]})"
