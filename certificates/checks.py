@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,8 @@ def keyring_opens(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security)
 def keyring_is_not_served(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """E001: the key file lies where the web server takes files from."""
-    path = Path(settings.KEYRING_FILE).resolve()
+    # Unlike Path.resolve(), it does not raise on a loop of links; W001 tells of that.
+    path = Path(os.path.realpath(settings.KEYRING_FILE))
     served = [Path(folder).resolve() for folder in (settings.STATIC_ROOT, *settings.STATICFILES_DIRS) if folder]
     if not any(path.is_relative_to(folder) for folder in served):
         return []
@@ -48,7 +50,7 @@ def keyring_is_not_served(app_configs: object, **kwargs: Any) -> list[CheckMessa
 @register(Tags.security, deploy=True)
 def keyring_folder_is_protected(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """W002: others could put another file in the keyring's place."""
-    folder = Path(settings.KEYRING_FILE).resolve().parent
+    folder = Path(os.path.realpath(settings.KEYRING_FILE)).parent
     if not folder.is_dir():
         return []  # W001 tells that the file is missing
     mode = folder.stat().st_mode

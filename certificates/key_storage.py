@@ -44,10 +44,12 @@ def load_keyring() -> Keyring:
         raise Sealed(f"There is no keyring file at {path}.") from error
     except OSError as error:
         raise Sealed(f"The keyring file {path} cannot be read: {error.strerror}.") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         _check_protection(path, status)
-        return _read(file.fileno(), path, status)
+        return _read(descriptor, path, status)
+    finally:
+        os.close(descriptor)
 
 
 def _check_protection(path: Path, status: os.stat_result) -> None:

@@ -30,8 +30,11 @@ def triggers_set_aside() -> Iterator[None]:
         else:
             cursor.execute(_POSTGRESQL_TABLES)
             tables = [table for (table,) in cursor.fetchall()]
-            off = [f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in tables]
-            on = [f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in tables]
+            # ALTER TABLE wants no foreign key check waiting for the end of the transaction.
+            checks = ["SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED"]
+            checks = checks if connection.in_atomic_block else []
+            off = checks + [f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in tables]
+            on = checks + [f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in tables]
         _run(off)
         try:
             yield
