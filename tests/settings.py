@@ -8,6 +8,7 @@ TEST_DIRECTORY = temporary_directory()
 os.environ["SECRET_KEY"] = "tests-only"
 os.environ["BASE_URL"] = "http://localhost:8000"
 os.environ["DATABASE_URL"] = database_url(TEST_DIRECTORY)
+os.environ["VAR_DIR"] = str(TEST_DIRECTORY)
 os.environ["KEYRING_FILE"] = str(TEST_DIRECTORY / "keyring.json")
 for name in ("DEBUG", "ALLOWED_HOSTS", "EGRESS_ALLOW", "EGRESS_PROXY", "MAX_UPLOAD_KB", "TEST_TIMEOUT_S", "CACHE_URL"):
     os.environ.pop(name, None)

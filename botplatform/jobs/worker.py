@@ -7,7 +7,7 @@ task gets its own database connection, given back when the task ends. When the d
 from __future__ import annotations
 
 import os
-import socket
+import platform
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +35,7 @@ class Worker:
 
     def __init__(self, *, concurrency: int) -> None:
         self.concurrency = concurrency
-        self.name = f"{socket.gethostname()}:{os.getpid()}"[:64]
+        self.name = f"{platform.node()}:{os.getpid()}"[:64]
         self._stop = threading.Event()
         self._slots = threading.Semaphore(concurrency)
         self._next_beat = 0.0
