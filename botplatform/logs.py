@@ -72,8 +72,12 @@ def hide_secrets(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> M
 
 def _escape_controls(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A foreign name must not write a second line or steer the terminal; a traceback keeps its lines."""
+    escaped: dict[str, Any] = {}
     for key, value in event.items():
-        if isinstance(value, str):
-            text = printable(value)
-            event[key] = text if key == "exception" else text.replace("\n", "\\n")
-    return event
+        text = printable(value if isinstance(value, str) else repr(value))
+        escaped[_one_line(key)] = text if key == "exception" else _one_line(text)
+    return escaped
+
+
+def _one_line(text: str) -> str:
+    return printable(text).replace("\n", "\\n")
