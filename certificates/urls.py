@@ -1,6 +1,26 @@
-"""Console routes."""
+"""Routes of certificates and trust stores; those of the platform have no bot."""
 
-from django.urls import URLPattern, path  # noqa: F401
+from django.urls import path
+
+from certificates.views import certificates, importing, trust_stores
 
 app_name = "certificates"
-urlpatterns: list[URLPattern] = []
+OF_BOT = "bots/<slug:bot>/"
+urlpatterns = [
+    path("certificates/", certificates.listing, name="list"),
+    path("platform/certificates/import/", importing.import_page, name="platform_import"),
+    path("platform/certificates/<slug:name>/", certificates.detail, name="platform_detail"),
+    path("platform/certificates/<slug:name>/default/", certificates.default, name="platform_default"),
+    path("platform/certificates/<slug:name>/delete/", certificates.delete, name="platform_delete"),
+    path(f"{OF_BOT}certificates/import/", importing.import_page, name="import"),
+    path(f"{OF_BOT}certificates/<slug:name>/", certificates.detail, name="detail"),
+    path(f"{OF_BOT}certificates/<slug:name>/default/", certificates.default, name="default"),
+    path(f"{OF_BOT}certificates/<slug:name>/delete/", certificates.delete, name="delete"),
+    path("trust-stores/", trust_stores.listing, name="trust_stores"),
+    path("platform/trust-stores/import/", trust_stores.import_page, name="platform_trust_store_import"),
+    path("platform/trust-stores/<slug:name>/", trust_stores.detail, name="platform_trust_store"),
+    path("platform/trust-stores/<slug:name>/delete/", trust_stores.delete, name="platform_trust_store_delete"),
+    path(f"{OF_BOT}trust-stores/import/", trust_stores.import_page, name="trust_store_import"),
+    path(f"{OF_BOT}trust-stores/<slug:name>/", trust_stores.detail, name="trust_store"),
+    path(f"{OF_BOT}trust-stores/<slug:name>/delete/", trust_stores.delete, name="trust_store_delete"),
+]

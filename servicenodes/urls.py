@@ -1,6 +1,23 @@
-"""Console routes."""
+"""Routes of the overview, bots, service nodes, tests, settings and the pattern page."""
 
-from django.urls import URLPattern, path  # noqa: F401
+from django.urls import path
+
+from servicenodes.views import attaching, bots, nodes, overview, patterns, settings, testing
 
 app_name = "servicenodes"
-urlpatterns: list[URLPattern] = []
+NODE = "bots/<slug:bot>/nodes/<slug:node>/"
+urlpatterns = [
+    path("", overview.overview, name="overview"),
+    path("bots/", bots.listing, name="bots"),
+    path("bots/<slug:bot>/", bots.detail, name="bot"),
+    path("nodes/", nodes.listing, name="nodes"),
+    path("bots/<slug:bot>/nodes/new/", nodes.create, name="node_create"),
+    path(NODE, nodes.detail, name="node"),
+    path(f"{NODE}edit/", nodes.edit, name="node_edit"),
+    path(f"{NODE}delete/", nodes.delete, name="node_delete"),
+    path(f"{NODE}attach/", attaching.attach, name="node_attach"),
+    path(f"{NODE}test/", testing.start, name="node_test"),
+    path(f"{NODE}tests/<uuid:test>/", testing.watch, name="test"),
+    path("settings/", settings.settings_page, name="settings"),
+    path("patterns/", patterns.patterns, name="patterns"),
+]

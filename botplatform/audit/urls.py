@@ -1,6 +1,8 @@
-"""Console routes."""
+"""Routes of the audit trail."""
 
-from django.urls import URLPattern, path  # noqa: F401
+from django.urls import path
+
+from botplatform.audit import views
 
 app_name = "audit"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("audit/", views.trail, name="trail")]

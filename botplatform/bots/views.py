@@ -65,8 +65,13 @@ def change(request: HttpRequest, bot: Bot, username: str) -> HttpResponse:
     membership = get_object_or_404(bot.memberships.select_related("user", "bot"), user__username=username)
     form = RoleForm(request.POST)
     if form.is_valid():
-        change_member(actor=Actor.of(request.user), membership=membership, role=form.cleaned_data["role"])  # type: ignore[arg-type]
-        messages.success(request, f"{username} is now {form.cleaned_data['role'].replace('_', ' ')} of {bot.name}.")
+        role = form.cleaned_data["role"]
+        try:
+            change_member(actor=Actor.of(request.user), membership=membership, role=role)  # type: ignore[arg-type]
+        except Conflict as conflict:
+            messages.error(request, conflict.text)
+        else:
+            messages.success(request, f"{username} is now {role.replace('_', ' ')} of {bot.name}.")
     return redirect("bots:people", bot=bot.slug)
 
 
@@ -75,8 +80,12 @@ def change(request: HttpRequest, bot: Bot, username: str) -> HttpResponse:
 def remove(request: HttpRequest, bot: Bot, username: str) -> HttpResponse:
     """Somebody leaves the bot."""
     membership = get_object_or_404(bot.memberships.select_related("user", "bot"), user__username=username)
-    remove_member(actor=Actor.of(request.user), membership=membership)  # type: ignore[arg-type]
-    messages.success(request, f"{username} no longer belongs to {bot.name}.")
+    try:
+        remove_member(actor=Actor.of(request.user), membership=membership)  # type: ignore[arg-type]
+    except Conflict as conflict:
+        messages.error(request, conflict.text)
+    else:
+        messages.success(request, f"{username} no longer belongs to {bot.name}.")
     return redirect("bots:people", bot=bot.slug)
 
 

@@ -216,3 +216,21 @@ def message_icon(level_tag: str) -> str:
 def theme_choices() -> tuple[tuple[str, str, str], ...]:
     """Value, icon and label of each theme."""
     return (("light", "sun", "Light"), ("dark", "moon", "Dark"), ("auto", "device-desktop", "Auto"))
+
+
+@register.filter
+def tone_icon(tone: str) -> str:
+    """The icon of a tone."""
+    return TONE_ICONS.get(tone, "circle-dashed")
+
+
+@register.filter
+def fact(value: object) -> str:
+    """A JSON value of the trail in words."""
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {fact(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(fact(inner) for inner in value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None or value == "" else str(value)

@@ -1,0 +1,100 @@
+"""Shapes of what people type and send about certificates and trust stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from botplatform.console.forms import ManyFilesField
+from certificates.models import ClientCertificate
+from certificates.pki.inspection import Finding, Severity
+
+NAME_HELP = "Lower-case letters, digits and hyphens, for example “bank-api”. Nodes are attached to this name."
+ACCEPTED = ".p12,.pfx,.pem,.crt,.cer,.der,.key,.p7b,.p7c,.p8"
+
+
+def check_total(files: list[Any]) -> None:
+    """What is sent twice must fit into the second form too."""
+    if sum(file.size or 0 for file in files) > settings.MAX_UPLOAD_KB * 1024 * 4:
+        raise forms.ValidationError(f"The files hold more than {settings.MAX_UPLOAD_KB * 4} KB together.")
+
+
+class ImportForm(forms.Form):
+    """Files, their passphrase, and what to do with them. `upload` is the sealed pile of the step before."""
+
+    files = ManyFilesField(required=False, allow_empty_file=True, label="Files")
+    passphrase = forms.CharField(
+        required=False,
+        strip=False,
+        max_length=1024,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="If the file needs one. It is used once and never stored.",
+    )
+    name = forms.CharField(max_length=63, label="Certificate name", help_text=NAME_HELP)
+    make_default = forms.BooleanField(required=False, label="Make it the default")
+    stage = forms.BooleanField(required=False, label="Only stage it: keep the present version active")
+    upload = forms.CharField(required=False, widget=forms.HiddenInput)
+    allow = forms.MultipleChoiceField(
+        required=False, widget=forms.CheckboxSelectMultiple, label="Import all the same, although:"
+    )
+
+    def __init__(self, *args: Any, owner_name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["files"].widget.attrs["accept"] = ACCEPTED
+        self.fields["make_default"].label = f"Make it the default of {owner_name}"
+        sent = self.data.getlist("allow") if hasattr(self.data, "getlist") else []
+        self.fields["allow"].choices = [(code, code) for code in sent]  # type: ignore[attr-defined]
+
+    def clean_files(self) -> list[Any]:
+        files: list[Any] = self.cleaned_data["files"]
+        check_total(files)
+        return files
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if "files" in cleaned and not cleaned["files"] and not cleaned.get("upload"):
+            self.add_error("files", "Choose the files that hold the certificate and its private key.")
+        return cleaned
+
+    def offer(self, findings: Iterable[Finding]) -> None:
+        """One tick per finding that refuses the import."""
+        refusing = [(found.code, found.text) for found in findings if found.severity is Severity.ERROR]
+        self.fields["allow"].choices = refusing  # type: ignore[attr-defined]
+
+
+class TrustStoreForm(forms.Form):
+    """Certificates of the authorities that sign the servers."""
+
+    name = forms.CharField(
+        max_length=63, help_text="Lower-case letters, digits and hyphens. An existing name is added to."
+    )
+    files = ManyFilesField(label="Certificate files", help_text="PEM, DER or PKCS#7, one file or several.")
+
+    def clean_files(self) -> list[Any]:
+        files: list[Any] = self.cleaned_data["files"]
+        check_total(files)
+        return files
+
+
+class CertificateFilter(forms.Form):
+    """Search of the list of certificates."""
+
+    q = forms.CharField(
+        required=False,
+        max_length=300,
+        label="Search",
+        widget=forms.TextInput(attrs={"placeholder": "Name, subject, issuer, serial or fingerprint"}),
+    )
+    show = forms.ChoiceField(
+        required=False,
+        label="Show",
+        choices=[("", "All"), ("expiring", "Expiring within 30 days"), ("expired", "Expired"), ("default", "Defaults")],
+    )
+
+
+def initial_name(certificate: ClientCertificate | None) -> dict[str, str]:
+    """The form's first values for a new version of `certificate`."""
+    return {"name": certificate.name} if certificate else {}

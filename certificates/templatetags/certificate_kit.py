@@ -1,0 +1,101 @@
+"""Components that show certificates. Each has one template, one entry on the pattern page and one rendering test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import template
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from botplatform.bots.models import Bot
+from botplatform.console.templatetags.kit import status
+
+register = template.Library()
+
+FACTS = (
+    "subject",
+    "issuer",
+    "serial",
+    "sha256",
+    "not_before",
+    "not_after",
+    "key_type",
+    "key_bits",
+    "signature_algorithm",
+    "eku",
+    "san",
+)
+KEY_NAMES = {"rsa": "RSA", "ec-p256": "EC P-256", "ec-p384": "EC P-384", "ec-p521": "EC P-521"}
+VERSION_TONES = {"active": "ok", "staged": "info", "draft": "info", "retired": "neutral", "destroyed": "neutral"}
+
+
+def facts_of(certificate: Any) -> dict[str, Any]:
+    """The facts of anything that describes a certificate: a row, inspected facts, an entry of a report."""
+    if isinstance(certificate, dict):
+        facts = {name: certificate.get(name) for name in FACTS}
+        key = certificate.get("key") or {}
+        facts["key_type"] = facts["key_type"] or key.get("type")
+        facts["key_bits"] = facts["key_bits"] or key.get("bits")
+    else:
+        facts = {name: getattr(certificate, name, None) for name in FACTS}
+    kind = facts["key_type"]
+    facts["key"] = KEY_NAMES.get(kind, kind) if kind else None
+    if kind == "rsa" and facts["key_bits"]:
+        facts["key"] = f"RSA {facts['key_bits']}"
+    return facts
+
+
+@register.inclusion_tag("components/certificate_facts.html")
+def certificate_facts(certificate: Any) -> dict[str, Any]:
+    """One certificate's public facts."""
+    return facts_of(certificate)
+
+
+@register.inclusion_tag("components/chain_picture.html")
+def chain_picture(
+    leaf: Any, intermediates: Iterable[Any], root: Any = None, missing: bool = False, server: bool = False
+) -> dict[str, Any]:
+    """The chain from the leaf up to the root; the root is not sent. `missing` draws the gap below the root."""
+    links = [{"role": "Server" if server else "Leaf", "kind": "leaf", **facts_of(leaf)}] if leaf else []
+    links += [{"role": "Intermediate", "kind": "intermediate", **facts_of(link)} for link in intermediates]
+    if missing:
+        links.append({"role": "Missing", "kind": "missing", "issuer": links[-1]["issuer"] if links else ""})
+    if root:
+        links.append({"role": "Root", "kind": "root", **facts_of(root)})
+    return {"links": links}
+
+
+@register.inclusion_tag("components/version_chain.html")
+def version_chain(version: Any) -> dict[str, Any]:
+    """The chain of a stored version. Needs `chain` loaded."""
+    stored = list(version.chain.all())
+    codes = {finding.get("code") for finding in version.findings}
+    return {
+        "leaf": version,
+        "intermediates": [link for link in stored if link.role == "intermediate"],
+        "root": next((link for link in stored if link.role == "root"), None),
+        "missing": "missing_intermediate" in codes,
+    }
+
+
+@register.inclusion_tag("components/status.html")
+def version_status(value: str) -> dict[str, str]:
+    """The status of a version."""
+    return status(VERSION_TONES.get(value, "neutral"), value)  # type: ignore[no-any-return]
+
+
+@register.simple_tag
+def owned_url(name: str, bot: Bot | None, *arguments: str) -> str | SafeString:
+    """The URL of something a bot or the platform owns: `certificates:import` or `certificates:platform_import`."""
+    if bot is None:
+        app, _, route = name.partition(":")
+        return reverse(f"{app}:platform_{route}", args=arguments)
+    return reverse(name, args=[bot.slug, *arguments])
+
+
+@register.filter
+def has_finding(inspection: Any, code: str) -> bool:
+    """True if the inspection has the finding `code`."""
+    return any(finding.code == code for finding in inspection.findings)

@@ -1,0 +1,121 @@
+"""The list of certificates, one certificate, and its being the default."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from botplatform.accounts.actors import Actor
+from botplatform.accounts.models import User
+from botplatform.audit.models import AuditEvent
+from botplatform.bots.access import require_permission
+from botplatform.bots.models import Bot
+from botplatform.bots.roles import Permission
+from botplatform.errors import Conflict
+from certificates.forms import CertificateFilter
+from certificates.models import CertificateVersion, ClientCertificate
+from certificates.services.certificates import delete_certificate
+from certificates.services.defaults import clear_default, set_default
+from certificates.views import searching
+
+PER_PAGE = 50
+HISTORY = 20
+USERS_SHOWN = 50
+TESTS = 10
+
+
+@require_permission(Permission.CONSOLE)
+@require_GET
+def listing(request: HttpRequest) -> HttpResponse:
+    """Every certificate the user may know of."""
+    user = cast(User, request.user)
+    form = CertificateFilter(request.GET or None)
+    found = searching.with_expiry(ClientCertificate.objects.visible_to(user).with_active_version())
+    if form.is_valid():
+        if text := form.cleaned_data["q"].strip():
+            found = searching.search(found, text)
+        found = searching.show(found, form.cleaned_data["show"], timezone.now())
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    filtered = form.is_bound and any(request.GET.get(name) for name in form.fields)
+    return render(request, "certificates/list.html", {"page": page, "form": form, "filtered": filtered})
+
+
+@require_permission(Permission.VIEW)
+@require_GET
+def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpResponse:
+    """One certificate: its versions, chain, findings, use and history."""
+    user = cast(User, request.user)
+    certificate = load(user, bot, name)
+    versions = list(certificate.versions.prefetch_related("chain"))
+    keys = [str(certificate.pk), *(str(version.pk) for version in versions)]
+    nodes = certificate.service_nodes.filter(bot__in=Bot.objects.visible_to(user)).select_related("bot")
+    context = {
+        "bot": bot,
+        "certificate": certificate,
+        "versions": versions,
+        "active": next((version for version in versions if version.status == "active"), None),
+        "nodes": nodes[:USERS_SHOWN],
+        "node_count": nodes.count(),
+        "tests": tests_of(user, certificate),
+        "history": AuditEvent.objects.visible_to(user).filter(object_id__in=keys)[:HISTORY],
+        "may_import": Permission.CERTIFICATE_IMPORT in request.permissions,  # type: ignore[attr-defined]
+    }
+    return render(request, "certificates/detail.html", context)
+
+
+@require_permission(Permission.CERTIFICATE_IMPORT)
+@require_POST
+def default(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpResponse:
+    """Make it the default of its owner, or no longer."""
+    user = cast(User, request.user)
+    certificate = load(user, bot, name)
+    whose = bot.name if bot else "the platform"
+    if request.POST.get("act") == "clear":
+        clear_default(actor=Actor.of(user), certificate=certificate)
+        messages.success(request, f"{certificate.path} is no longer the default of {whose}.")
+    else:
+        set_default(actor=Actor.of(user), certificate=certificate)
+        messages.success(request, f"{certificate.path} is now the default of {whose}.")
+    return redirect(certificate)
+
+
+@require_permission(Permission.CERTIFICATE_IMPORT)
+@require_POST
+def delete(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpResponse:
+    """Delete a certificate that nothing uses, with its keys."""
+    user = cast(User, request.user)
+    certificate = load(user, bot, name)
+    try:
+        delete_certificate(actor=Actor.of(user), certificate=certificate)
+    except Conflict as conflict:
+        messages.error(request, conflict.text)
+        return redirect(certificate)
+    messages.success(request, f"{certificate.path} and its private keys are deleted.")
+    return redirect("certificates:list")
+
+
+def tests_of(user: User, certificate: ClientCertificate) -> QuerySet[CertificateVersion, dict[str, Any]]:
+    """The newest tests that presented it. This app knows of tests only through the relation to its versions."""
+    visible = certificate.versions.filter(connection_tests__node__bot__in=Bot.objects.visible_to(user))
+    return visible.order_by("-connection_tests__finished_at").values(
+        "number",
+        test=F("connection_tests__pk"),
+        verdict=F("connection_tests__verdict"),
+        finished_at=F("connection_tests__finished_at"),
+        node=F("connection_tests__node__slug"),
+        node_name=F("connection_tests__node__name"),
+        bot=F("connection_tests__node__bot__slug"),
+    )[:TESTS]
+
+
+def load(user: User, bot: Bot | None, name: str) -> ClientCertificate:
+    """The certificate `name` of `bot` or of the platform, or 404."""
+    visible = ClientCertificate.objects.visible_to(user).of_owner(bot).select_related("bot")
+    return get_object_or_404(visible, name=name)

@@ -1,0 +1,140 @@
+"""Service nodes: the list, one node, creating, changing, deleting."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from botplatform.accounts.actors import Actor
+from botplatform.accounts.models import User
+from botplatform.audit.models import AuditEvent
+from botplatform.bots.access import require_permission
+from botplatform.bots.models import Bot
+from botplatform.bots.roles import Permission
+from botplatform.console.forms import show_error, status_of
+from botplatform.errors import Conflict, DomainError
+from servicenodes.effective import effective_certificate, effective_certificates
+from servicenodes.fleet import ACCEPTED
+from servicenodes.forms import NodeFilter, NodeForm, node_values
+from servicenodes.models import ServiceNode, ServiceNodeQuerySet
+from servicenodes.services.nodes import change_node, create_node, delete_node
+
+PER_PAGE = 50
+TESTS_SHOWN = 15
+HISTORY = 10
+
+
+@require_permission(Permission.CONSOLE)
+@require_GET
+def listing(request: HttpRequest) -> HttpResponse:
+    """Every service node the user may know of, with effective certificate and last verdict."""
+    form = NodeFilter(request.GET or None)
+    nodes = ServiceNode.objects.visible_to(cast(User, request.user)).with_last_test()
+    if form.is_valid():
+        nodes = narrow(nodes, form.cleaned_data["q"].strip(), form.cleaned_data["verdict"])
+    page = Paginator(nodes, PER_PAGE).get_page(request.GET.get("page"))
+    rows = with_effective(list(page.object_list))
+    filtered = form.is_bound and any(request.GET.get(name) for name in form.fields)
+    context = {"page": page, "rows": rows, "form": form, "filtered": filtered}
+    return render(request, "servicenodes/list.html", context)
+
+
+def narrow(nodes: ServiceNodeQuerySet, text: str, verdict: str) -> ServiceNodeQuerySet:
+    """What the filter asks for."""
+    if text:
+        fits = Q(name__icontains=text) | Q(dialog__icontains=text) | Q(slug__icontains=text)
+        nodes = nodes.filter(fits | Q(bot__slug__icontains=text) | Q(url__icontains=text))
+    if verdict == "never":
+        return nodes.filter(last_verdict__isnull=True)
+    if verdict == "accepted":
+        return nodes.filter(last_verdict=ACCEPTED)
+    return nodes.exclude(last_verdict=ACCEPTED).filter(last_verdict__isnull=False) if verdict else nodes
+
+
+def with_effective(nodes: list[ServiceNode]) -> list[ServiceNode]:
+    """The nodes, each with `effective` for the page."""
+    found = effective_certificates(nodes)
+    for node in nodes:
+        node.effective = found[node.pk]  # type: ignore[attr-defined]
+    return nodes
+
+
+@require_permission(Permission.VIEW)
+@require_GET
+def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
+    """One node: settings, effective certificate, last verdict, history."""
+    found = load(bot, node)
+    tests = list(found.tests.all()[:TESTS_SHOWN])
+    visible = AuditEvent.objects.visible_to(cast(User, request.user))
+    granted = request.permissions  # type: ignore[attr-defined]
+    context = {
+        "bot": bot,
+        "node": found,
+        "effective": effective_certificate(found),
+        "tests": tests,
+        "last": next((test for test in tests if test.finished_at), None),
+        "history": visible.filter(object_id=str(found.pk))[:HISTORY],
+        "may_change": Permission.NODE_CHANGE in granted,
+        "may_attach": Permission.NODE_ATTACH in granted,
+        "may_test": Permission.NODE_TEST in granted,
+    }
+    return render(request, "servicenodes/detail.html", context)
+
+
+@require_permission(Permission.NODE_CHANGE)
+@require_http_methods(["GET", "POST"])
+def create(request: HttpRequest, bot: Bot) -> HttpResponse:
+    """A new service node."""
+    form = NodeForm(request.POST or None, bot=bot, initial={"method": "GET", "min_tls": "1.2", "timeout_s": 10})
+    if form.is_valid():
+        values = {name: value for name, value in form.cleaned_data.items() if name != "revision"}
+        try:
+            node = create_node(actor=Actor.of(cast(User, request.user)), bot=bot, **values)
+        except DomainError as error:
+            show_error(form, error, field="slug" if isinstance(error, Conflict) else None)
+        else:
+            messages.success(request, f"The service node “{node.name}” exists. Next: test its connection.")
+            return redirect(node)
+    return render(request, "servicenodes/edit.html", {"form": form, "bot": bot}, status=status_of(form))
+
+
+@require_permission(Permission.NODE_CHANGE)
+@require_http_methods(["GET", "POST"])
+def edit(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
+    """Change a node; refused when somebody else changed it meanwhile."""
+    found = load(bot, node)
+    form = NodeForm(request.POST or None, bot=bot, initial=node_values(found))
+    if form.is_valid():
+        changes = dict(form.cleaned_data)
+        expected = changes.pop("revision") or 0
+        try:
+            changed = change_node(
+                actor=Actor.of(cast(User, request.user)), node=found, expected_revision=expected, **changes
+            )
+        except DomainError as error:
+            show_error(form, error)
+        else:
+            messages.success(request, "The changes are saved.")
+            return redirect(changed)
+    return render(request, "servicenodes/edit.html", {"form": form, "bot": bot, "node": found}, status=status_of(form))
+
+
+@require_permission(Permission.NODE_CHANGE)
+@require_POST
+def delete(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
+    """Delete a node and the record of its tests."""
+    found = load(bot, node)
+    delete_node(actor=Actor.of(cast(User, request.user)), node=found)
+    messages.success(request, f"The service node “{found.name}” is deleted.")
+    return redirect("servicenodes:bot", bot=bot.slug)
+
+
+def load(bot: Bot, slug: str) -> ServiceNode:
+    """The node of a bot that the user may see, or 404."""
+    return get_object_or_404(bot.service_nodes.select_related("bot", "certificate__bot", "trust_store__bot"), slug=slug)

@@ -1,0 +1,66 @@
+"""What is configured. Never a secret."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+from cryptography.hazmat.backends.openssl import backend
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from botplatform.audit.models import AuditHead
+from botplatform.bots.access import require_permission
+from botplatform.bots.roles import Permission
+from certificates.services.state import sealed_reason
+
+PACKAGES = ("Django", "cryptography", "pyOpenSSL")
+
+
+@require_permission(Permission.PLATFORM_VIEW)
+@require_GET
+def settings_page(request: HttpRequest) -> HttpResponse:
+    """The settings page of administrators and auditors."""
+    context = {
+        "sealed": sealed_reason(),
+        "groups": (("Console", _console()), ("Keys", _keys()), ("Outgoing calls", _outgoing())),
+        "egress_allow": settings.EGRESS_ALLOW,
+        "versions": _versions(),
+        "head": AuditHead.objects.first(),
+    }
+    return render(request, "servicenodes/settings.html", context)
+
+
+def _console() -> list[tuple[str, str, str]]:
+    """Label, setting, value."""
+    return [
+        ("Address", "BASE_URL", settings.BASE_URL),
+        ("Allowed hosts", "ALLOWED_HOSTS", ", ".join(settings.ALLOWED_HOSTS)),
+        ("Debug", "DEBUG", "on" if settings.DEBUG else "off"),
+        ("Time zone", "TIME_ZONE", settings.TIME_ZONE),
+        ("Database", "DATABASE_URL", connection.vendor),
+        ("Largest upload", "MAX_UPLOAD_KB", f"{settings.MAX_UPLOAD_KB} KB a file"),
+        ("Log format", "LOG_FORMAT", settings.LOG_FORMAT),
+    ]
+
+
+def _keys() -> list[tuple[str, str, str]]:
+    return [
+        ("Key provider", "KEY_PROVIDER", settings.KEY_PROVIDER),
+        ("Keyring file", "KEYRING_FILE", str(settings.KEYRING_FILE)),
+    ]
+
+
+def _outgoing() -> list[tuple[str, str, str]]:
+    return [
+        ("Proxy", "EGRESS_PROXY", "set" if settings.EGRESS_PROXY else "none"),
+        ("Timeout of a test", "TEST_TIMEOUT_S", f"{settings.TEST_TIMEOUT_S} s"),
+    ]
+
+
+def _versions() -> list[tuple[str, str]]:
+    found = [(name, version(name)) for name in PACKAGES]
+    return [("Python", platform.python_version()), *found, ("OpenSSL", backend.openssl_version_text())]
