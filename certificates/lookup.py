@@ -13,7 +13,7 @@ from botplatform.accounts.actors import Actor, ActorKind
 from botplatform.accounts.models import User
 from botplatform.bots.models import PLATFORM_SLUG, Bot
 from botplatform.errors import InvalidInput, NotFound
-from certificates.models import ClientCertificate, TrustStore
+from certificates.models import ClientCertificate, ClientCertificateQuerySet, TrustStore, TrustStoreQuerySet
 
 
 def scope_of(actor: Actor) -> User | None:
@@ -27,17 +27,17 @@ def visible_bots(actor: Actor) -> QuerySet[Bot]:
     return Bot.objects.all() if user is None else Bot.objects.visible_to(user)
 
 
-def visible_certificates(actor: Actor) -> QuerySet[ClientCertificate]:
+def visible_certificates(actor: Actor) -> ClientCertificateQuerySet:
     """The client certificates the actor may know of, with their bots."""
     user = scope_of(actor)
-    certificates = ClientCertificate.objects.select_related("bot")
+    certificates: ClientCertificateQuerySet = ClientCertificate.objects.select_related("bot")
     return certificates if user is None else certificates.visible_to(user)
 
 
-def visible_trust_stores(actor: Actor) -> QuerySet[TrustStore]:
+def visible_trust_stores(actor: Actor) -> TrustStoreQuerySet:
     """The trust stores the actor may know of, with their bots."""
     user = scope_of(actor)
-    stores = TrustStore.objects.select_related("bot")
+    stores: TrustStoreQuerySet = TrustStore.objects.select_related("bot")
     return stores if user is None else stores.visible_to(user)
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
-
 from botplatform.accounts.actors import Actor
 from botplatform.errors import NotFound
 from certificates.lookup import scope_of, split_path
-from servicenodes.models import ServiceNode
+from servicenodes.models import ServiceNode, ServiceNodeQuerySet
 
 
-def visible_nodes(actor: Actor) -> QuerySet[ServiceNode]:
+def visible_nodes(actor: Actor) -> ServiceNodeQuerySet:
     """The service nodes the actor may know of, with their bots."""
     user = scope_of(actor)
-    nodes = ServiceNode.objects.select_related("bot", "certificate", "trust_store")
+    nodes: ServiceNodeQuerySet = ServiceNode.objects.select_related("bot", "certificate", "trust_store")
     return nodes if user is None else nodes.visible_to(user)
 
 
