@@ -87,7 +87,10 @@ def _open(
 ) -> library.PKCS12KeyAndCertificates:
     """An absent passphrase and an empty one are different encodings in PKCS#12, and people mean the same by both."""
     error: Exception | None = None
-    candidates: list[bytes | None] = [reading.passphrase] if reading.passphrase else [None, b""]
+    candidates: list[bytes | None] = [None, b""]
+    if reading.passphrase:
+        # What is not encrypted may still carry an integrity check under any of the three.
+        candidates = [reading.passphrase, None, b""] if _is_plain(bags) else [reading.passphrase]
     for passphrase in candidates:
         try:
             return library.load_pkcs12(content, passphrase)
@@ -96,6 +99,10 @@ def _open(
         except (ValueError, TypeError) as failure:
             error = failure
     raise _why_not(str(error), bags, reading, file) from error
+
+
+def _is_plain(bags: list[structure.SafeBag]) -> bool:
+    return any(bag["bag_id"].native == "key_bag" for bag in bags)
 
 
 def _why_not(message: str, bags: list[structure.SafeBag], reading: Reading, file: str) -> BundleError:
