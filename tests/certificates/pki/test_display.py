@@ -1,0 +1,57 @@
+"""How fingerprints, serial numbers, names and keys are spelt."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from certificates.pki import display
+
+
+def test_fingerprints_and_serial_numbers_have_colons() -> None:
+    assert display.fingerprint("ab01ff") == "AB:01:FF"
+    assert display.serial("1ab") == "01:AB"
+    assert display.serial("-1ab") == "-01:AB"
+    assert display.serial("0") == "00"
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "label"),
+    [
+        ("rsa", 2048, "RSA 2048"),
+        ("dsa", 1024, "DSA 1024"),
+        ("ec-p256", 256, "EC P-256"),
+        ("ec-p521", 521, "EC P-521"),
+        ("ec-secp256k1", 256, "EC secp256k1"),
+        ("ed25519", 256, "Ed25519"),
+        ("ed448", 456, "Ed448"),
+        ("unknown", 0, "unknown key"),
+    ],
+)
+def test_keys(kind: str, bits: int, label: str) -> None:
+    assert display.key_label(kind, bits) == label
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("CN=bot,O=Acme", "bot"),
+        ("OU=Bots,O=Acme\\, Inc.", "Acme, Inc."),
+        ("C=GB", "C=GB"),
+        ("", "(no name)"),
+        ("CN=a\\+b,O=x", "a+b"),
+    ],
+)
+def test_short_names(name: str, short: str) -> None:
+    assert display.short_name(name) == short
+
+
+def test_organisations() -> None:
+    assert display.organisation("CN=bot,O=Acme\\, Inc.,C=GB") == "Acme, Inc."
+    assert display.organisation("CN=bot") == ""
+
+
+def test_days() -> None:
+    assert display.day(datetime(2026, 11, 22, 23, 59, tzinfo=UTC)) == "2026-11-22"
+    assert display.day(datetime(950, 1, 2, tzinfo=UTC)) == "0950-01-02"
