@@ -1,0 +1,122 @@
+"""What the TLS engine tells while it works: collected by callbacks, one transcript per connection.
+
+The state names come from OpenSSL and are no stable interface; `tests/servicenodes/tls/test_machine.py` pins them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from OpenSSL import SSL, crypto
+from service_identity import CertificateError, VerificationError
+from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
+
+from servicenodes.tls.names import alert_name, verify_error_name
+from servicenodes.tls.observation import Alert, VerifyError
+
+SERVER_HELLO = b"SSLv3/TLS read server hello"
+CERTIFICATE_REQUEST = b"SSLv3/TLS read server certificate request"
+WRITE_CERTIFICATE = b"SSLv3/TLS write client certificate"
+WRITE_CERTIFICATE_VERIFY = b"SSLv3/TLS write certificate verify"
+WRITE_FINISHED = b"SSLv3/TLS write finished"
+SESSION_TICKET = b"SSLv3/TLS read server session ticket"
+SERVER_CERTIFICATE = b"SSLv3/TLS read server certificate"
+WATCHED = frozenset(
+    {
+        SERVER_HELLO,
+        SERVER_CERTIFICATE,
+        CERTIFICATE_REQUEST,
+        WRITE_CERTIFICATE,
+        WRITE_CERTIFICATE_VERIFY,
+        WRITE_FINISHED,
+        SESSION_TICKET,
+    }
+)
+FATAL = 2
+MAX_ALERTS = 8
+SECRET_LABEL = b"SERVER_HANDSHAKE_TRAFFIC_SECRET "
+
+
+@dataclass(slots=True, eq=False)
+class Transcript:
+    """Facts of one connection. With `observe` every verification error is collected and none stops the handshake."""
+
+    server_name: str
+    observe: bool
+    seen: dict[bytes, float] = field(default_factory=dict)  # state name → monotonic time it was first passed
+    completed: bool = False
+    requested_late: bool = False
+    alerts: list[Alert] = field(default_factory=list)
+    verify_errors: list[VerifyError] = field(default_factory=list)
+    hostname_matched: bool | None = None
+    secret: bytes | None = field(default=None, repr=False)
+
+    @property
+    def our_flight_out(self) -> bool:
+        """Whether our answer to a certificate request, or the end of our part of the handshake, has been written."""
+        return WRITE_CERTIFICATE in self.seen or WRITE_FINISHED in self.seen
+
+
+def on_info(connection: SSL.Connection, where: int, value: int) -> None:
+    """Info callback of every context."""
+    transcript: Transcript = connection.get_app_data()
+    if where & SSL.SSL_CB_ALERT:
+        if len(transcript.alerts) < MAX_ALERTS:
+            transcript.alerts.append(
+                Alert(
+                    code=value & 0xFF,
+                    name=alert_name(value & 0xFF),
+                    fatal=value >> 8 == FATAL,
+                    received=bool(where & SSL.SSL_CB_READ),
+                    after_our_flight=transcript.our_flight_out,
+                )
+            )
+    elif where & SSL.SSL_CB_LOOP:
+        state = connection.get_state_string()
+        if state in WATCHED and state not in transcript.seen:
+            transcript.seen[state] = time.monotonic()
+            if state == CERTIFICATE_REQUEST and transcript.completed:
+                transcript.requested_late = True
+
+
+def on_secret(connection: SSL.Connection, line: bytes) -> None:
+    """Key log callback: keeps the one secret that opens the server's flight, in memory, until it has been read."""
+    if line.startswith(SECRET_LABEL):
+        transcript: Transcript = connection.get_app_data()
+        transcript.secret = bytes.fromhex(line.rpartition(b" ")[2].decode("ascii"))
+
+
+def on_verify(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+    """Verify callback. Strict attempts stop here, before any certificate of ours is sent."""
+    transcript: Transcript = connection.get_app_data()
+    if not ok:
+        subject = subject_of(certificate)
+        found = VerifyError(verify_error_name(error), depth, subject)
+        if found not in transcript.verify_errors:
+            transcript.verify_errors.append(found)
+        return transcript.observe
+    if depth > 0:
+        return True
+    transcript.hostname_matched = covers(certificate.to_cryptography(), transcript.server_name)
+    return transcript.observe or transcript.hostname_matched
+
+
+def covers(certificate: x509.Certificate, server_name: str) -> bool:
+    """Whether the certificate's SAN names the host or IP address (RFC 9525; the common name does not count)."""
+    is_address = ":" in server_name or server_name.replace(".", "").isdigit()
+    check = verify_certificate_ip_address if is_address else verify_certificate_hostname
+    try:
+        check(certificate, server_name)
+    except (VerificationError, CertificateError, ValueError):
+        return False
+    return True
+
+
+def subject_of(certificate: crypto.X509) -> str:
+    """The subject as RFC 4514 text; a certificate that cannot be read says so."""
+    try:
+        return certificate.to_cryptography().subject.rfc4514_string()
+    except ValueError:
+        return "(unreadable)"

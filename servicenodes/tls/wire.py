@@ -1,0 +1,206 @@
+"""Sockets with a deadline of our own: no call here can outlast it, whatever the other side does."""
+
+from __future__ import annotations
+
+import errno
+import queue
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+import h11
+
+from servicenodes.errors import ConnectFailed, ResolveFailed
+from servicenodes.tls.address_policy import Address
+from servicenodes.tls.observation import Failure
+
+CHUNK = 65536
+MAX_ADDRESSES = 8
+MAX_UNBOUNDED = 1024 * 1024
+Resolver = Callable[[str, int], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment of the monotonic clock, in seconds."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def left(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.at - time.monotonic())
+
+    def or_sooner(self, seconds: float) -> Deadline:
+        """The earlier of this deadline and that many seconds from now."""
+        return Deadline(min(self.at, time.monotonic() + seconds))
+
+
+class Wire:
+    """A connected TCP socket."""
+
+    def __init__(self, connected: socket.socket, *, rtt_s: float) -> None:
+        self._socket = connected
+        self.rtt_s = rtt_s
+        self.received = 0
+        self.budget = MAX_UNBOUNDED  # bytes that may still be received; nothing is read beyond it
+
+    def receive(self, deadline: Deadline, limit: int = CHUNK) -> bytes | None:
+        """Bytes, `b""` at the end or beyond the budget, None when the time is up. Raises `ConnectionError`."""
+        while True:
+            try:
+                data = self._socket.recv(min(limit, self.budget)) if self.budget > 0 else b""
+                self.received += len(data)
+                self.budget -= len(data)
+                return data
+            except BlockingIOError:
+                if not _wait(self._socket, select.POLLIN, deadline):
+                    return None
+
+    def send(self, data: bytes, deadline: Deadline) -> bool:
+        """True when all is handed to the kernel, False when the time is up. Raises `ConnectionError`."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._socket.send(view) :]
+            except BlockingIOError:
+                if not _wait(self._socket, select.POLLOUT, deadline):
+                    return False
+        return True
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Every address of the name, in the resolver's order, as the operating system answers."""
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+
+def resolve_within(host: str, port: int, deadline: Deadline, resolver: Resolver = resolve) -> tuple[Address, ...]:
+    """Every address of the name. Raises `ResolveFailed`.
+
+    The operating system's resolver cannot be interrupted, so it works in a thread that may be left behind.
+    """
+    answers: queue.SimpleQueue[Sequence[str] | OSError] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            answers.put(resolver(host, port))
+        except (OSError, UnicodeError) as error:
+            answers.put(error if isinstance(error, OSError) else OSError(str(error)))
+
+    literal = _as_address(host)
+    if literal is not None:
+        return (literal,)
+    threading.Thread(target=work, daemon=True, name="resolve").start()
+    try:
+        answer = answers.get(timeout=deadline.left)
+    except queue.Empty:
+        raise ResolveFailed(f"The name {host} was not resolved in time.") from None
+    if isinstance(answer, OSError) or not answer:
+        raise ResolveFailed(f"The name {host} has no address.")
+    return tuple(ip_address(text) for text in answer)
+
+
+def connect(addresses: Sequence[Address], port: int, deadline: Deadline) -> tuple[Wire, Address]:
+    """Connect to the first address that answers. Raises `ConnectFailed` with the last failure."""
+    failure = Failure.UNREACHABLE
+    tried = list(addresses[:MAX_ADDRESSES])
+    for index, address in enumerate(tried):
+        share = deadline.or_sooner(deadline.left / (len(tried) - index))
+        try:
+            return _connect_one(address, port, share), address
+        except OSError as error:
+            failure = _failure_of(error)
+    raise ConnectFailed(_CONNECT_WORDS[failure], failure=failure)
+
+
+def open_tunnel(wire: Wire, authority: str, deadline: Deadline) -> None:
+    """Ask an HTTP proxy for a tunnel to `authority` (RFC 9110, 9.3.6). Raises `ConnectFailed`."""
+    machine = h11.Connection(h11.CLIENT)
+    request = machine.send(h11.Request(method="CONNECT", target=authority, headers=[("Host", authority)]))
+    try:
+        if not wire.send(request or b"", deadline):
+            raise _proxy_failed("The proxy does not take the request.", Failure.PROXY_UNREACHABLE)
+        while True:
+            event = machine.next_event()
+            if event is h11.NEED_DATA:
+                # One byte at a time: what follows the answer belongs to the tunnel.
+                data = wire.receive(deadline, 1)
+                if data is None:
+                    raise _proxy_failed("The proxy does not answer.", Failure.PROXY_UNREACHABLE)
+                machine.receive_data(data)
+            elif isinstance(event, h11.Response):
+                if not 200 <= event.status_code < 300:
+                    raise _proxy_failed(f"The proxy answered {event.status_code}.", Failure.PROXY_REFUSED)
+                return
+            elif not isinstance(event, h11.InformationalResponse):
+                raise _proxy_failed("The proxy closed the connection.", Failure.PROXY_REFUSED)
+    except h11.RemoteProtocolError:
+        raise _proxy_failed("The proxy does not speak HTTP.", Failure.PROXY_REFUSED) from None
+    except ConnectionError:
+        raise _proxy_failed("The proxy closed the connection.", Failure.PROXY_REFUSED) from None
+
+
+_CONNECT_WORDS = {
+    Failure.REFUSED: "Nothing listens on this port: the connection was refused.",
+    Failure.TIMEOUT: "The server did not answer in time.",
+    Failure.UNREACHABLE: "There is no way to the server.",
+    Failure.RESET: "The connection was reset.",
+}
+
+
+def _proxy_failed(text: str, failure: Failure) -> ConnectFailed:
+    return ConnectFailed(text, failure=failure, phase="proxy")
+
+
+def _connect_one(address: Address, port: int, deadline: Deadline) -> Wire:
+    family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
+    fresh = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        fresh.settimeout(0)
+        fresh.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        started = time.monotonic()
+        code = fresh.connect_ex((str(address), port))
+        if code == errno.EINPROGRESS:
+            if not _wait(fresh, select.POLLOUT, deadline):
+                raise TimeoutError
+            code = fresh.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, "connect failed")
+        return Wire(fresh, rtt_s=time.monotonic() - started)
+    except OSError:
+        fresh.close()
+        raise
+
+
+def _wait(waiting: socket.socket, event: int, deadline: Deadline) -> bool:
+    poll = select.poll()
+    poll.register(waiting, event)
+    left = deadline.left
+    return left > 0 and bool(poll.poll(left * 1000))
+
+
+def _failure_of(error: OSError) -> Failure:
+    if isinstance(error, TimeoutError) or error.errno == errno.ETIMEDOUT:
+        return Failure.TIMEOUT
+    if error.errno == errno.ECONNREFUSED:
+        return Failure.REFUSED
+    return Failure.RESET if error.errno == errno.ECONNRESET else Failure.UNREACHABLE
+
+
+def _as_address(host: str) -> Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
