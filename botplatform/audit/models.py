@@ -72,3 +72,9 @@ class AuditHead(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position} {self.hash}"
+
+    def append(self, event: AuditEvent) -> None:
+        """Save `event` as the end of the chain. Only `trail.record` calls it, with this row locked."""
+        event.save(force_insert=True)
+        self.position, self.hash = event.position, event.hash
+        self.save(update_fields=("position", "hash"))
