@@ -19,7 +19,6 @@ from botplatform.settings import DATABASES, LOGGING  # noqa: E402
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STATIC_ROOT = TEST_DIRECTORY / "static"
 STATIC_ROOT.mkdir()  # whitenoise warns about a missing one; the files themselves come from their sources
-STATIC_ROOT.mkdir()  # whitenoise warns of a missing one
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
