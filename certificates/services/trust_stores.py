@@ -71,7 +71,7 @@ def delete_trust_store(*, actor: Actor, trust_store: TrustStore) -> None:
 @transaction.atomic
 def _store(actor: Actor, owner: Bot | None, name: str, anchors: tuple[CertificateFacts, ...]) -> TrustStoreResult:
     defaults.lock_owner(owner)
-    store = TrustStore.objects.of_owner(owner).select_for_update(no_key=True).filter(name=name).first()
+    store = TrustStore.objects.of_owner(owner).select_for_update(of=("self",), no_key=True).filter(name=name).first()
     if store is None:
         store = TrustStore.objects.create(bot=owner, name=name, revision=0)
     store.bot = owner
