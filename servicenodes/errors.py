@@ -1,6 +1,7 @@
 """The exception tree of this app. Standard library only.
 
 DomainError (botplatform.errors)
+├── TooManyTests             the rate limit of connection tests; says when to try again
 ├── InvalidInput             also raised here: a URL, header or setting of a connection is not acceptable
 └── ConnectionPhaseError     a connection attempt failed; names its phase (see `servicenodes.tls`)
     ├── ResolveFailed        the name has no address, or no answer came in time
@@ -10,6 +11,16 @@ DomainError (botplatform.errors)
 """
 
 from botplatform.errors import DomainError
+
+
+class TooManyTests(DomainError):
+    """Too many connection tests in a short time. `retry_after_s` seconds from now another may be started."""
+
+    code = "too_many_tests"
+
+    def __init__(self, text: str, *, retry_after_s: int) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
 
 
 class ConnectionPhaseError(DomainError):

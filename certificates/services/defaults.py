@@ -50,7 +50,7 @@ def clear_default(*, actor: Actor, certificate: ClientCertificate) -> ClientCert
 def claim_default(actor: Actor, certificate: ClientCertificate) -> None:
     """Take the default from whatever has it. Call inside a transaction, with the owner locked."""
     others = ClientCertificate.objects.of_owner(certificate.bot).filter(is_default=True).exclude(pk=certificate.pk)
-    before = [other.path for other in others.select_related("bot").select_for_update(of=("self",))]
+    before = [other.path for other in others.select_related("bot").select_for_update(of=("self",), no_key=True)]
     others.update(is_default=False)
     certificate.is_default = True
     certificate.save(update_fields=["is_default"])

@@ -1,0 +1,66 @@
+"""What a connection presents: which certificate, which of its versions, opened for the purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from botplatform.accounts.actors import Actor
+from botplatform.errors import NotFound
+from certificates.errors import CredentialUnusable, EnvelopeBroken
+from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
+from certificates.pki.credential import Credential
+from certificates.services.keys import Purpose, open_credential
+from servicenodes.tls.report import ClientSide
+
+STAGED = "staged"  # selects the staged version
+NOTHING = ClientSide(certificate=None, version=None, sha256=None, source="none")
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """An opened credential, or the sentence why the chosen certificate cannot be presented; neither: none is chosen."""
+
+    client: ClientSide = NOTHING
+    version: CertificateVersion | None = None
+    credential: Credential | None = None
+    unusable: str = ""
+
+
+def present(
+    *,
+    actor: Actor,
+    certificate: ClientCertificate | None,
+    source: str,
+    version: int | str | None,
+    purpose: Purpose,
+) -> Presented:
+    """Open the chosen version (a number, `staged`, or None: the active one) of the chosen certificate.
+
+    `source` is for the report: node, bot, platform, option. An expired certificate is presented all the same: the
+    server's answer is what one wants to know. Raises `NotFound` for a version asked for by name, and `Sealed`.
+    """
+    if certificate is None:
+        return Presented()
+    chosen = find_version(certificate, version)
+    if chosen is None:
+        client = ClientSide(certificate=certificate.path, version=None, sha256=None, source=source)
+        return Presented(client, unusable=f"“{certificate.path}” has no active version.")
+    client = ClientSide(certificate=certificate.path, version=chosen.number, sha256=chosen.sha256, source=source)
+    try:
+        credential = open_credential(version=chosen, purpose=purpose, actor=actor)
+    except (CredentialUnusable, EnvelopeBroken) as error:
+        return Presented(client, chosen, unusable=error.text)
+    return Presented(client, chosen, credential)
+
+
+def find_version(certificate: ClientCertificate, version: int | str | None) -> CertificateVersion | None:
+    """The active version (which may not exist), or the one asked for. Raises `NotFound`."""
+    if version is None:
+        return certificate.active_version
+    versions = certificate.versions.all()
+    wanted = versions.filter(status=VersionStatus.STAGED) if version == STAGED else versions.filter(number=version)
+    found = wanted.first()
+    if found is None:
+        what = "staged version" if version == STAGED else f"version {version}"
+        raise NotFound(f"“{certificate.path}” has no {what}.")
+    return found

@@ -1,0 +1,35 @@
+"""Which other certificates the server would probably take, by the issuers it named."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Q
+
+from botplatform.accounts.actors import Actor
+from botplatform.bots.models import Bot
+from certificates.lookup import visible_certificates
+from certificates.models import VersionStatus
+from servicenodes.services.presenting import Presented
+from servicenodes.tls.observation import Observation
+
+MOST = 5
+
+
+def suggest_certificates(
+    actor: Actor, bot: Bot | None, observation: Observation, presented: Presented, now: datetime
+) -> tuple[str, ...]:
+    """Names of valid certificates of the bot (or of the platform) under an issuer that the server accepts.
+
+    Empty when the server named no issuers, or when it names the issuer of what was presented.
+    """
+    named = {name for attempt in observation.attempts for name in attempt.acceptable_cas}
+    if not named or (presented.version and presented.version.issuer in named):
+        return ()
+    issued = (
+        Q(versions__issuer__in=named) | Q(versions__chain__issuer__in=named) | Q(versions__chain__subject__in=named)
+    )
+    usable = Q(versions__status=VersionStatus.ACTIVE, versions__not_before__lte=now, versions__not_after__gt=now)
+    found = visible_certificates(actor).filter(usable & issued).filter(Q(bot=bot) | Q(bot__isnull=True)).distinct()
+    paths = [certificate.path for certificate in found.order_by("bot__slug", "name")]
+    return tuple(path for path in paths if path != presented.client.certificate)[:MOST]
