@@ -82,7 +82,7 @@ def change_password(*, actor: Actor, user: User, password: str) -> User:
     user = User.objects.select_for_update().get(pk=user.pk)
     _set_password(user, password)
     user.save(update_fields=["password"])
-    _record(actor, Action.USER_CHANGED, user, {"password": "changed"})
+    _record(actor, Action.USER_CHANGED, user, {"changed": "password"})
     return user
 
 

@@ -1,0 +1,96 @@
+"""Signing in and out, and one's own password, as a browser does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from botplatform.accounts.models import User
+from botplatform.audit.models import AuditEvent
+from tests.conftest import PASSWORD
+
+SignIn = Callable[[User], Client]
+
+
+def actions() -> list[str]:
+    return list(AuditEvent.objects.order_by("position").values_list("action", flat=True))
+
+
+def test_in_and_out_are_on_record(owner: User, client: Client) -> None:
+    answer = client.post("/sign-in/", {"username": "owner", "password": PASSWORD})
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+    assert client.get("/sign-out/").status_code == 405
+    answer = client.post("/sign-out/")
+    assert (answer.status_code, answer["Location"]) == (302, "/sign-in/")
+    assert client.get("/password/").status_code == 302
+    assert actions() == ["user.signed_in", "user.signed_out"]
+    client.post("/sign-out/")
+    assert len(actions()) == 2
+
+
+def test_a_wrong_password_is_on_record_without_it(owner: User, client: Client) -> None:
+    answer = client.post("/sign-in/", {"username": "owner", "password": "a wrong password"})
+    assert answer.status_code == 200
+    assert actions() == ["user.sign_in_failed"]
+    assert "a wrong password" not in str(AuditEvent.objects.values())
+    assert b"a wrong password" not in answer.content
+
+
+def test_a_password_typed_as_the_name_is_kept_nowhere(owner: User, client: Client) -> None:
+    client.post("/sign-in/", {"username": PASSWORD, "password": "owner"})
+    assert PASSWORD not in str(AuditEvent.objects.values())
+
+
+def test_an_empty_form_is_nobodys_attempt(client: Client, db: None) -> None:
+    assert client.post("/sign-in/", {"username": "owner"}).status_code == 200
+    assert actions() == []
+
+
+def test_somebody_switched_off_stays_out(owner: User, client: Client) -> None:
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    client.post("/sign-in/", {"username": "owner", "password": PASSWORD})
+    assert "_auth_user_id" not in client.session
+    assert actions() == ["user.sign_in_failed"]
+
+
+def test_one_goes_only_to_pages_of_this_site(owner: User, client: Client) -> None:
+    form = {"username": "owner", "password": PASSWORD, "next": "https://evil.example/"}
+    assert client.post("/sign-in/", form)["Location"] == "/"
+    assert client.post("/sign-in/", {**form, "next": "/people/"})["Location"] == "/people/"
+
+
+def test_a_form_without_its_token_is_refused(owner: User) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    answer = strict.post("/sign-in/", {"username": "owner", "password": PASSWORD})
+    assert answer.status_code == 403
+    assert b"has expired" in answer.content
+
+
+def test_ones_own_password_changes_and_other_sessions_end(owner: User, sign_in: SignIn) -> None:
+    here, elsewhere = sign_in(owner), sign_in(owner)
+    new = "another calm otter"
+    form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    assert here.post("/password/", {**form, "old_password": "wrong"}).status_code == 422
+    assert here.post("/password/", {**form, "new_password1": "x", "new_password2": "x"}).status_code == 422
+    assert here.post("/password/", form).status_code == 302
+    assert here.get("/password/").status_code == 200
+    assert elsewhere.get("/password/").status_code == 302
+    assert actions() == ["user.changed"]
+
+
+@pytest.mark.parametrize(("person", "status"), [("administrator", 200), ("auditor", 200), ("owner", 403)])
+def test_the_list_of_people(person: str, status: int, sign_in: SignIn, request: pytest.FixtureRequest) -> None:
+    assert sign_in(request.getfixturevalue(person)).get("/people/").status_code == status
+
+
+def test_the_admin_signs_in_and_out_at_our_doors(owner: User, administrator: User, sign_in: SignIn) -> None:
+    assert Client().get("/admin/")["Location"] == "/admin/login/?next=/admin/"
+    assert Client().get("/admin/login/?next=/admin/")["Location"] == "/sign-in/?next=/admin/"
+    assert sign_in(owner).get("/admin/login/")["Location"] == "/"
+    client = sign_in(administrator)
+    assert client.get("/admin/").status_code == 200
+    assert client.get("/admin/password_change/")["Location"] == "/password/"
+    assert client.post("/admin/logout/")["Location"] == "/sign-in/"
+    assert actions() == ["user.signed_out"]
