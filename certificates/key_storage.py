@@ -76,9 +76,8 @@ def _read(descriptor: int, path: Path, status: os.stat_result) -> Keyring:
     if status.st_size > MAX_KEY_FILE_BYTES:
         raise Sealed(f"The keyring file {path} is too large to be one.")
     try:
-        text = os.pread(descriptor, MAX_KEY_FILE_BYTES, 0).decode("ascii")
-    except UnicodeDecodeError:
-        raise Sealed("The keyring file is damaged: it is not JSON.") from None
+        # A UnicodeDecodeError would hold the content; what replaces a byte is no JSON, or no key, either.
+        text = os.pread(descriptor, MAX_KEY_FILE_BYTES, 0).decode("ascii", "replace")
     except OSError as error:
         raise Sealed(f"The keyring file {path} cannot be read: {error.strerror}.") from error
     keyring = Keyring.load(text)

@@ -26,6 +26,7 @@ from certificates.pki.secret import Secret
 FORMAT = "botplatform-keyring-1"
 KEY_BYTES = 32
 NONCE_BYTES = 12
+_NOT_JSON = object()
 _ID_FORM = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
 
 
@@ -75,7 +76,7 @@ class LocalKeys:
         try:
             cipher = AESGCM(self._keys[key_id].reveal())
             return Secret(cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], aad))
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: cut off within the nonce
             raise EnvelopeBroken("The sealed key does not open: it was altered or moved.") from error
 
     def dump(self) -> str:
@@ -89,10 +90,9 @@ class LocalKeys:
     @classmethod
     def load(cls, text: str) -> LocalKeys:
         """Read the text of a key file. Raises Sealed with the reason, which never quotes the text."""
-        try:
-            document = json.loads(text)
-        except ValueError as error:
-            raise Sealed("The keyring file is damaged or cut off: it is not JSON.") from _without_text(error)
+        document = _parse(text)
+        if document is _NOT_JSON:
+            raise Sealed("The keyring file is damaged or cut off: it is not JSON.")
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise Sealed(f"The keyring file is not of the format {FORMAT}.")
         entries = document.get("keys")
@@ -105,6 +105,14 @@ class LocalKeys:
         if not isinstance(active, str) or active not in keys:
             raise Sealed("The keyring file's active key is not among its keys.")
         return cls(keys, active)
+
+
+def _parse(text: str) -> object:
+    """The JSON value. A JSONDecodeError holds the whole text with the keys, so it ends here."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return _NOT_JSON
 
 
 def check_value(key_id: str, key: Secret) -> str:
@@ -121,14 +129,9 @@ def _read_key(entry: Any) -> tuple[str, Secret]:
     try:
         key = Secret(base64.b64decode(entry["key"], validate=True))
     except (binascii.Error, ValueError) as error:
-        raise Sealed(f"The key {key_id} of the keyring file is damaged.") from _without_text(error)
+        raise Sealed(f"The key {key_id} of the keyring file is damaged.") from error
     if len(key) != KEY_BYTES:
         raise Sealed(f"The key {key_id} of the keyring file is cut off: it must have {KEY_BYTES} bytes.")
     if not hmac.compare_digest(check_value(key_id, key).encode(), entry["check"].encode()):
         raise Sealed(f"The key {key_id} of the keyring file is wrong: its check value does not match.")
     return key_id, key
-
-
-def _without_text(error: ValueError) -> ValueError:
-    """The same kind of error without the text it failed on, which may hold keys (JSONDecodeError keeps it)."""
-    return ValueError(type(error).__name__)
