@@ -63,7 +63,7 @@ def patterns(request: HttpRequest) -> HttpResponse:
         "intermediates": [_facts("CN=Bank issuing CA", "CN=Bank root", 900)],
         "root": _facts("CN=Bank root", "CN=Bank root", 4000),
         "effective": [Effective(ClientCertificate(name="shared"), rule) for rule in Rule if rule is not Rule.NONE],
-        "nothing": Effective[ClientCertificate](None, Rule.NONE),
+        "nothing": Effective(None, Rule.NONE),
         "form": form,
         "page": Paginator(range(120), 50).get_page(2),
     }

@@ -20,6 +20,7 @@ from botplatform.bots.roles import Permission
 from botplatform.errors import DomainError, NotAllowed, NotFound
 from botplatform.jobs.heartbeat import worker_alive
 from servicenodes.models import ConnectionTest, RunState
+from servicenodes.services.probing import request_test
 from servicenodes.timeline import differences, timeline
 from servicenodes.views.nodes import load
 
@@ -31,8 +32,6 @@ WORKER_PATIENCE = timedelta(seconds=2)
 @require_POST
 def start(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
     """Ask for a test and go to watch it."""
-    from servicenodes.services.probing import request_test
-
     found = load(bot, node)
     try:
         test = request_test(actor=Actor.of(cast(User, request.user)), node=found)

@@ -31,6 +31,8 @@ TONE_ICONS = {
     "running": "clock",
 }
 SEVERITY_WORDS = {"error": "Refuses", "warning": "Warning", "info": "Note"}
+# Pages of these lie under a bot or the platform, but belong to their own list.
+OWN_SECTIONS = ("certificates", "trust-stores", "nodes")
 THEMES = ("light", "dark")
 
 
@@ -195,9 +197,14 @@ def nav_link(context: Context, url_name: str, icon_name: str, label: str) -> dic
     """A link of the main navigation, marked when the page lies under it."""
     url = reverse(url_name)
     request = context.get("request")
-    here = request.path if request else ""
-    current = here == url if url == "/" else here.startswith(url)
-    return {"url": url, "icon_name": icon_name, "label": label, "current": current}
+    here = section(request.path) if request else ""
+    return {"url": url, "icon_name": icon_name, "label": label, "current": url.strip("/") == here}
+
+
+def section(path: str) -> str:
+    """The section of the console that a page lies in: what a bot owns has a section of its own."""
+    parts = path.strip("/").split("/")
+    return next((part for part in parts[:3] if part in OWN_SECTIONS), parts[0])
 
 
 @register.filter
