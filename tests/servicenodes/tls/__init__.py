@@ -1,0 +1,1 @@
+"""Tests of the TLS engine against real peers, and of its pure parts."""
