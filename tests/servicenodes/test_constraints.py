@@ -54,8 +54,8 @@ def test_a_slug_is_unique_within_its_bot(bot: Bot, other_bot: Bot) -> None:
 @pytest.mark.parametrize(("field", "make"), [("certificate", make_certificate), ("trust_store", make_trust_store)])
 def test_nothing_crosses_bots(bot: Bot, other_bot: Bot, field: str, make: Callable[[Bot | None], object]) -> None:
     foreign, own, platforms = make(other_bot), make(bot), make(None)
-    assert refuses(lambda: make_node(bot, **{field: foreign}))
-    node = make_node(bot, **{field: own})
+    assert refuses(lambda: make_node(bot, "", **{field: foreign}))
+    node = make_node(bot, "", **{field: own})
     mine = ServiceNode.objects.filter(pk=node.pk)
     assert refuses(lambda: mine.update(**{field: foreign}))
     assert refuses(lambda: mine.update(bot=other_bot))
