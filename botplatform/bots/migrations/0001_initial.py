@@ -41,7 +41,8 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("slug__regex", "^[a-z0-9]+(?:-[a-z0-9]+)*\\Z"), models.Q(("slug", "platform"), _negated=True)
+                            ("slug__regex", "^[a-z0-9]+(?:-[a-z0-9]+)*\\Z"),
+                            models.Q(("slug", "platform"), _negated=True),
                         ),
                         name="bot_slug_form",
                     ),
