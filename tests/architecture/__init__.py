@@ -1,0 +1,1 @@
+"""Tests of the house itself: its rules, where no linter sees them."""

@@ -1,0 +1,78 @@
+"""Every route says who may use it, and nobody who is not signed in gets further than the sign-in page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls.converters import IntConverter, UUIDConverter
+
+from botplatform.bots.access import PUBLIC
+from botplatform.bots.roles import Permission
+
+PUBLIC_ROUTES = {
+    "accounts:sign_in": "one must get in",
+    "accounts:sign_out": "ends whatever session there is",
+    "console:theme": "a cookie with the choice of colours",
+    "console:healthz": "asked by load balancers",
+    "console:readyz": "asked by load balancers",
+}
+
+
+def routes(admin: bool, resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Every route with its full name; those of the Django admin, or all others."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLResolver):
+            name = f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix
+            if (pattern.namespace == "admin" or prefix == "admin:") == admin or not pattern.namespace:
+                yield from routes(admin, pattern, name)
+        elif prefix.startswith("admin:") == admin:
+            yield f"{prefix}{pattern.name}", pattern
+
+
+def address(name: str, pattern: URLPattern) -> str:
+    """Some address of the route."""
+    return reverse(name, kwargs={key: example(converter) for key, converter in pattern.pattern.converters.items()})
+
+
+def example(converter: Any) -> Any:
+    if isinstance(converter, IntConverter):
+        return 1
+    return UUID(int=0) if isinstance(converter, UUIDConverter) else "acme"
+
+
+def test_every_route_has_a_name_and_a_permission() -> None:
+    found = list(routes(admin=False))
+    assert len(found) > 10
+    assert [str(pattern.pattern) for _, pattern in found if not pattern.name] == []
+    marks = {name: getattr(pattern.callback, "permission", None) for name, pattern in found}
+    assert {name for name, mark in marks.items() if mark != PUBLIC and mark not in set(Permission)} == set()
+    assert {name for name, mark in marks.items() if mark == PUBLIC} == set(PUBLIC_ROUTES)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
+def test_without_a_session_one_is_sent_to_sign_in(method: str, client: Client) -> None:
+    for name, pattern in routes(admin=False):
+        if name in PUBLIC_ROUTES:
+            continue
+        answer = getattr(client, method)(address(name, pattern))
+        assert answer.status_code in {302, 405}, name
+        assert answer.status_code == 405 or answer["Location"].startswith("/sign-in/?next="), name
+
+
+@pytest.mark.django_db
+def test_nor_does_the_django_admin_let_anybody_in(client: Client) -> None:
+    found = list(routes(admin=True))
+    assert len(found) > 10
+    for name, pattern in found:
+        if not pattern.name:
+            continue  # the catch-all
+        answer = client.get(address(name, pattern))
+        assert answer.status_code in {302, 405}, name
+        signs_in = ("/admin/login/", "/sign-in/", "/admin/")  # the last one sends on to the first
+        assert answer.status_code == 405 or answer["Location"].startswith(signs_in), name
