@@ -89,7 +89,7 @@ def test_from_the_request_to_the_report(node: ServiceNode, developer: User, bank
     test.refresh_from_db()
     assert test.state is RunState.FINISHED
     assert (test.verdict, test.reason) == ("accepted", "proven"), test.summary
-    assert test.version == node.certificate.active_version
+    assert test.version == ClientCertificate.objects.get().active_version
     assert test.report is not None
     assert test.report["node"] == "acme/balance"
     assert test.report["client_certificate"]["source"] == "node"
