@@ -49,6 +49,7 @@ class Command(ConsoleCommand):
         with demo.open_bank(bank):
             test = test_now(actor=actor, node=node)
         self.show(f"Connection test of {node.path}: {test.verdict} ({test.reason}). {test.summary}")
+        self.show(f"Its four neighbours tell other truths: sign in, open “{node.bot.name}”, and test them.")
 
     def _sign_in(self, password: str | None) -> None:
         self.show(f"Console: {settings.BASE_URL}/")
