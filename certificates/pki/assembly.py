@@ -12,7 +12,7 @@ from certificates.errors import BundleError
 from certificates.pki import limits
 from certificates.pki.chain import Chain, build_chain, may_have_issued
 from certificates.pki.display import key_label, short_name
-from certificates.pki.facts import extension_of, facts_of, harmless, key_of, spki_of
+from certificates.pki.facts import extension_of, spki_of
 from certificates.pki.findings import ErrorCode, IgnoredWhy
 from certificates.pki.inspection import Finding, Ignored, Inspection, InspectionError
 from certificates.pki.judgement import about_encryption, about_key, judge
@@ -39,12 +39,12 @@ def assemble(reading: Reading, *, now: datetime) -> Inspection:
             ErrorCode.TOO_LARGE, f"The chain is longer than the limit of {limits.MAX_CHAIN_CERTIFICATES} certificates."
         )
     key = matching[0][0] if matching and not error else None
-    files = {found.certificate: found.file for found in certificates}
+    facts = {found.certificate: found.facts for found in certificates}
     return Inspection(
-        leaf=facts_of(chain.leaf, leaf.file),
+        leaf=leaf.facts,
         private_key=_sealed(key),
-        intermediates=tuple(facts_of(issuer, files[issuer]) for issuer in chain.issuers),
-        root=facts_of(chain.root, files[chain.root]) if chain.root else None,
+        intermediates=tuple(facts[issuer] for issuer in chain.issuers),
+        root=facts[chain.root] if chain.root else None,
         ignored=(*ignored, *_unrelated(certificates, chain), *_extra_keys(keys, key)),
         findings=judge(chain, legacy=reading.legacy, now=now),
         error=error,
@@ -143,8 +143,9 @@ def _extra_keys(keys: Sequence[FoundKey], used: FoundKey | None) -> Iterable[Ign
 
 
 def _described(found: FoundCertificate) -> str:
-    name = short_name(harmless(found.certificate.subject.rfc4514_string()))
-    return f"certificate “{name}” ({key_label(*key_of(found.certificate))}) in {found.file}"
+    facts = found.facts
+    label = key_label(facts.key_type, facts.key_bits)
+    return f"certificate “{short_name(facts.subject)}” ({label}) in {found.file}"
 
 
 def _sealed(key: FoundKey | None) -> Secret | None:

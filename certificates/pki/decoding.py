@@ -15,7 +15,7 @@ from datetime import datetime
 from certificates.errors import BundleError
 from certificates.pki import der, formats, limits, pem
 from certificates.pki.assembly import assemble
-from certificates.pki.facts import facts_of, harmless
+from certificates.pki.facts import harmless
 from certificates.pki.findings import ErrorCode
 from certificates.pki.inspection import CertificateFacts, Inspection, InspectionError, UploadedFile
 from certificates.pki.reading import Reading, malformed
@@ -51,7 +51,7 @@ def read_certificates(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _read_files(files, reading, max_bytes)
-        facts = {found.certificate: facts_of(found.certificate, found.file) for found in reading.certificates}
+        facts = {found.certificate: found.facts for found in reading.certificates}
     if not facts:
         raise (
             reading.hints[0]

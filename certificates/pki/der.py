@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from certificates.pki import formats, pkcs12, private_keys
 from certificates.pki.reading import Reading, malformed
 
-_INTEGER, _BIT_STRING, _OCTET_STRING, _OID, _SEQUENCE = 2, 3, 4, 6, 16
+# Universal tag numbers in the shapes below: 2 INTEGER, 3 BIT STRING, 4 OCTET STRING, 6 OBJECT IDENTIFIER, 16 SEQUENCE.
+_LONG_TAG = 0x1F
 _SHAPE_MAX = 8
 _CONTEXT_CLASS = 100  # added to the tag number of anything not universal
 _MAX_DER_OVERHEAD = 16  # bytes of newline or padding after the structure that some tools leave
@@ -19,7 +20,7 @@ _MAX_DER_OVERHEAD = 16  # bytes of newline or padding after the structure that s
 
 def read_der(content: bytes, reading: Reading, file: str) -> None:
     """A binary file of unknown kind. Raises BundleError if it is nothing that can be read."""
-    content = _trimmed(content)
+    content = _trimmed(content) if content.startswith(b"\x30") else content
     match outer_shape(content):
         case [2, 16, *_] if _version(content) == 3:
             pkcs12.read_pkcs12(content, reading, file)
@@ -41,17 +42,21 @@ def read_der(content: bytes, reading: Reading, file: str) -> None:
 
 def outer_shape(content: bytes) -> list[int]:
     """The tags inside the outermost SEQUENCE, at most eight; empty if it is none or cannot be parsed."""
+    if not content.startswith(b"\x30"):
+        return []
     try:
-        outer_class, _, outer_tag, _, inside, _ = parser.parse(content, strict=True)
+        inside = parser.parse(content, strict=True)[4]
         tags: list[int] = []
         while inside and len(tags) < _SHAPE_MAX:
+            if inside[0] & _LONG_TAG == _LONG_TAG:
+                return []  # the parser takes quadratic time over long tag numbers, and nothing we read has one
             length = parser.peek(inside)
             element_class, _, tag, _, _, _ = parser.parse(inside[:length])
             tags.append(tag if element_class == 0 else _CONTEXT_CLASS + tag)
             inside = inside[length:]
     except ValueError:
         return []
-    return tags if (outer_class, outer_tag) == (0, _SEQUENCE) else []
+    return tags
 
 
 def _version(content: bytes) -> int:

@@ -18,8 +18,15 @@ from certificates.errors import BundleError
 from certificates.pki import limits
 from certificates.pki.findings import ErrorCode
 from certificates.pki.inspection import CertificateFacts
-from certificates.pki.private_keys import TLS_CURVES
 
+# Smaller curves of the same family are read so that the finding key_too_small can name them.
+TLS_CURVES = {
+    "secp192r1": "ec-p192",
+    "secp224r1": "ec-p224",
+    "secp256r1": "ec-p256",
+    "secp384r1": "ec-p384",
+    "secp521r1": "ec-p521",
+}
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 _EKU_NAMES = {
     ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",

@@ -8,13 +8,26 @@ from __future__ import annotations
 from asn1crypto import algos, core, keys, pkcs12
 
 _LEGACY_CIPHERS = frozenset({"des", "tripledes_3key", "tripledes_2key", "rc2", "rc4"})
+_SCRYPT = "1.3.6.1.4.1.11591.4.11"
 _PBMAC1 = "1.2.840.113549.1.5.14"
+
+
+class _ScryptParameters(core.Sequence):  # type: ignore[misc]
+    """RFC 7914; asn1crypto does not know it."""
+
+    _fields = [  # a list, because asn1crypto completes it
+        ("salt", core.OctetString),
+        ("n", core.Integer),
+        ("r", core.Integer),
+        ("p", core.Integer),
+        ("key_length", core.Integer, {"optional": True}),
+    ]
 
 
 class _Pbmac1Parameters(core.Sequence):  # type: ignore[misc]
     """RFC 9579; asn1crypto does not know it."""
 
-    _fields = (("kdf", algos.KdfAlgorithm), ("mac", core.Any))
+    _fields = [("kdf", algos.KdfAlgorithm), ("mac", core.Any)]
 
 
 def encryption_iterations(algorithm: algos.EncryptionAlgorithm) -> int:
@@ -29,14 +42,11 @@ def encryption_iterations(algorithm: algos.EncryptionAlgorithm) -> int:
 
 def _kdf_iterations(kdf: algos.KdfAlgorithm) -> int:
     parameters = kdf["parameters"]
-    match kdf["algorithm"].native:
-        case "pbkdf2":
-            return int(parameters["iteration_count"].native)
-        case "scrypt":
-            n, r, p = (
-                parameters[name].native for name in ("cost_parameter", "block_size", "parallelization_parameter")
-            )
-            return int(n * r * p)
+    if kdf["algorithm"].native == "pbkdf2":
+        return int(parameters["iteration_count"].native)
+    if kdf["algorithm"].dotted == _SCRYPT:
+        scrypt = _ScryptParameters.load(parameters.dump())
+        return int(scrypt["n"].native * scrypt["r"].native * scrypt["p"].native)
     return 0
 
 

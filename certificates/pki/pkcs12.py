@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 from asn1crypto import cms
 from asn1crypto import pkcs12 as structure
@@ -16,18 +18,23 @@ from certificates.pki.findings import ErrorCode
 from certificates.pki.formats import unsupported_format
 from certificates.pki.reading import Reading, malformed
 
-_KEY_BAGS = frozenset({"key_bag", "pkcs8_shrouded_key_bag"})
+
+@dataclass(frozen=True, slots=True)
+class _KeyBag:
+    """A private key as it lies in the file: `der` is PKCS#8, encrypted if `shrouded`."""
+
+    shrouded: bool
+    der: bytes
 
 
 def read_pkcs12(content: bytes, reading: Reading, file: str) -> None:
     """Its certificates and its one private key. Raises BundleError."""
-    bags = _look_inside(content, reading, file)
-    keys = [bag for bag in bags if bag["bag_id"].native in _KEY_BAGS]
-    if len(keys) > 1:
+    keys = _look_inside(content, reading, file)
+    if len(keys) > 1 and reading.wants_keys:
         raise several_keys(f"{file} holds {len(keys)} private keys", file)
-    for bag in keys:
-        _refuse_huge(bag, file)
-    opened = _open(content, bags, reading, file)
+    for key in keys:
+        _refuse_huge(key, file)
+    opened = _open(content, keys, reading, file)
     if reading.wants_keys and opened.key is not None:
         private_keys.add_key(opened.key, reading, file, primes_proved=True)
     for found in ([opened.cert] if opened.cert else []) + list(opened.additional_certs):
@@ -43,26 +50,38 @@ def several_keys(fact: str, file: str | None) -> BundleError:
     )
 
 
-def _look_inside(content: bytes, reading: Reading, file: str) -> list[structure.SafeBag]:
-    """The bags that can be seen without the passphrase; counts the cost of opening everything.
+def _look_inside(content: bytes, reading: Reading, file: str) -> list[_KeyBag]:
+    """The keys that can be seen without the passphrase; counts the cost of opening everything.
 
     BER with constructed strings defeats asn1crypto: then only the integrity check is counted, and the sandbox's
     processor limit is what remains.
     """
-    bags: list[structure.SafeBag] = []
+    found: list[_KeyBag] = []
     with suppress(ValueError, TypeError, KeyError):
         reading.spend(kdf.mac_iterations(structure.Pfx.load(content)), file)
-    with suppress(ValueError, TypeError, KeyError):
-        for part in structure.Pfx.load(content).authenticated_safe:
+    for part in _parts(content):
+        with suppress(ValueError, TypeError, KeyError):
             if part["content_type"].native == "data":
-                bags.extend(structure.SafeContents.load(part["content"].native))
+                for bag in structure.SafeContents.load(part["content"].native):
+                    found.extend(_key_in(bag, reading, file))
             elif part["content_type"].native == "encrypted_data":
                 _count(part["content"]["encrypted_content_info"]["content_encryption_algorithm"], reading, file)
-    for bag in bags:
-        with suppress(ValueError, TypeError, KeyError):
-            if bag["bag_id"].native == "pkcs8_shrouded_key_bag":
-                _count(bag["bag_value"]["encryption_algorithm"], reading, file)
-    return bags
+    return found
+
+
+def _parts(content: bytes) -> list[cms.ContentInfo]:
+    with suppress(ValueError, TypeError, KeyError):
+        return list(structure.Pfx.load(content).authenticated_safe)
+    return []
+
+
+def _key_in(bag: structure.SafeBag, reading: Reading, file: str) -> Iterator[_KeyBag]:
+    kind = bag["bag_id"].native
+    if kind not in {"key_bag", "pkcs8_shrouded_key_bag"}:
+        return
+    yield _KeyBag(shrouded=kind != "key_bag", der=bag["bag_value"].untag().dump())
+    if kind == "pkcs8_shrouded_key_bag":
+        _count(bag["bag_value"]["encryption_algorithm"], reading, file)
 
 
 def _count(algorithm: cms.EncryptionAlgorithm, reading: Reading, file: str) -> None:
@@ -71,8 +90,8 @@ def _count(algorithm: cms.EncryptionAlgorithm, reading: Reading, file: str) -> N
         reading.legacy.append(file)
 
 
-def _refuse_huge(bag: structure.SafeBag, file: str) -> None:
-    size = len(bag["bag_value"].dump())
+def _refuse_huge(key: _KeyBag, file: str) -> None:
+    size = len(key.der)
     if size > limits.MAX_PKCS12_KEY_BYTES:
         raise BundleError(
             ErrorCode.TOO_EXPENSIVE,
@@ -82,15 +101,13 @@ def _refuse_huge(bag: structure.SafeBag, file: str) -> None:
         )
 
 
-def _open(
-    content: bytes, bags: list[structure.SafeBag], reading: Reading, file: str
-) -> library.PKCS12KeyAndCertificates:
+def _open(content: bytes, keys: list[_KeyBag], reading: Reading, file: str) -> library.PKCS12KeyAndCertificates:
     """An absent passphrase and an empty one are different encodings in PKCS#12, and people mean the same by both."""
     error: Exception | None = None
     candidates: list[bytes | None] = [None, b""]
     if reading.passphrase:
         # What is not encrypted may still carry an integrity check under any of the three.
-        candidates = [reading.passphrase, None, b""] if _is_plain(bags) else [reading.passphrase]
+        candidates = [reading.passphrase, None, b""] if _is_plain(keys) else [reading.passphrase]
     for passphrase in candidates:
         try:
             return library.load_pkcs12(content, passphrase)
@@ -98,28 +115,28 @@ def _open(
             raise _unsupported(file) from unsupported
         except (ValueError, TypeError) as failure:
             error = failure
-    raise _why_not(str(error), bags, reading, file) from error
+    raise _why_not(str(error), keys, reading, file) from error
 
 
-def _is_plain(bags: list[structure.SafeBag]) -> bool:
-    return any(bag["bag_id"].native == "key_bag" for bag in bags)
+def _is_plain(keys: list[_KeyBag]) -> bool:
+    return any(not key.shrouded for key in keys)
 
 
-def _why_not(message: str, bags: list[structure.SafeBag], reading: Reading, file: str) -> BundleError:
+def _why_not(message: str, keys: list[_KeyBag], reading: Reading, file: str) -> BundleError:
     """The library says "Invalid password or PKCS12 data" for several things; the key's own bag tells them apart."""
     if "password" not in message.lower():
         return malformed(file, "is a PKCS#12 file that cannot be read, it is damaged or oddly made: export it again.")
     if not reading.passphrase:
         return private_keys.passphrase_required(file)
-    for bag in bags:
-        if bag["bag_id"].native == "pkcs8_shrouded_key_bag":
-            return _why_key_fails(bag, reading, file)
+    for key in keys:
+        if key.shrouded:
+            return _why_key_fails(key, reading, file)
     return private_keys.wrong_passphrase(file)
 
 
-def _why_key_fails(bag: structure.SafeBag, reading: Reading, file: str) -> BundleError:
+def _why_key_fails(key: _KeyBag, reading: Reading, file: str) -> BundleError:
     try:
-        load_der_private_key(bag["bag_value"].untag().dump(), reading.passphrase, unsafe_skip_rsa_key_validation=True)
+        load_der_private_key(key.der, reading.passphrase, unsafe_skip_rsa_key_validation=True)
     except UnsupportedAlgorithm:
         return _unsupported(file)
     except (ValueError, TypeError) as error:

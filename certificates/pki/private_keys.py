@@ -22,18 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
 from certificates.errors import BundleError
 from certificates.pki import kdf, limits
 from certificates.pki.credential import PrivateKey
+from certificates.pki.facts import TLS_CURVES
 from certificates.pki.findings import ErrorCode
 from certificates.pki.formats import unsupported_format
 from certificates.pki.reading import FoundKey, Reading, malformed
 
-# Smaller curves of the same family are read so that the finding key_too_small can name them.
-TLS_CURVES = {
-    "secp192r1": "ec-p192",
-    "secp224r1": "ec-p224",
-    "secp256r1": "ec-p256",
-    "secp384r1": "ec-p384",
-    "secp521r1": "ec-p521",
-}
 _DOTTED = re.compile(r"\d+(\.\d+){3,}")
 _KNOWN_ALGORITHMS = frozenset(
     {

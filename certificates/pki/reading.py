@@ -9,16 +9,18 @@ from cryptography import x509
 from certificates.errors import BundleError
 from certificates.pki import limits
 from certificates.pki.credential import PrivateKey
+from certificates.pki.facts import facts_of
 from certificates.pki.findings import ErrorCode, IgnoredWhy
-from certificates.pki.inspection import Ignored
+from certificates.pki.inspection import CertificateFacts, Ignored
 
 
 @dataclass(frozen=True, slots=True)
 class FoundCertificate:
-    """A certificate and the name of the file it came from."""
+    """A certificate whose every field could be decoded, and the name of the file it came from."""
 
     certificate: x509.Certificate
     file: str
+    facts: CertificateFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,10 @@ class Reading:
             )
 
     def add_certificate(self, certificate: x509.Certificate, file: str) -> None:
-        """Keep a certificate. Raises BundleError `too_large` for one too many."""
+        """Keep a certificate. Raises BundleError `too_large` for one too many, `malformed` for a broken field."""
         if len(self.certificates) >= self.max_certificates:
             raise too_many_certificates(self.max_certificates, file)
-        self.certificates.append(FoundCertificate(certificate, file))
+        self.certificates.append(FoundCertificate(certificate, file, facts_of(certificate, file)))
 
     def pass_over(self, what: str, file: str, advice: str | None = None) -> None:
         """Note something that is neither certificate nor key; `advice` is the error text if nothing else is found."""
