@@ -33,6 +33,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     """Every trust store the user may know of."""
     stores = TrustStore.objects.visible_to(cast(User, request.user)).select_related("bot")
     stores = stores.annotate(anchor_count=Count("anchors"), first_expiry=Min("anchors__not_after"))
+    stores = stores.order_by("bot__slug", "name")  # grouping drops the model's own order
     page = Paginator(stores, PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "certificates/trust_stores.html", {"page": page})
 
@@ -68,7 +69,8 @@ def import_page(request: HttpRequest, bot: Bot | None = None) -> HttpResponse:
         except DomainError as error:
             show_error(form, error, field=getattr(error, "field", None) or "files")
         else:
-            messages.success(request, f"{result.trust_store.path}: {len(result.added)} trust anchors added.")
+            count = len(result.added)
+            messages.success(request, f"{result.trust_store.path}: {count} trust anchor{'' if count == 1 else 's'} added.")
             return redirect(result.trust_store)
     context = {"form": form, "bot": bot, "owner_name": bot.name if bot else "the platform"}
     return render(request, "certificates/trust_store_import.html", context, status=status_of(form))

@@ -1,0 +1,190 @@
+"""Each component of the kit renders what it promises; all of them stand on the pattern page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.paginator import Paginator
+from django.template import Context, Template
+from django.test import Client, RequestFactory
+
+from botplatform.accounts.models import User
+from botplatform.bots.models import Bot
+from botplatform.console import moments
+from botplatform.console.templatetags import kit
+from certificates.models import ClientCertificate
+from certificates.templatetags import certificate_kit
+from servicenodes.resolution import Effective, Rule
+from servicenodes.templatetags import node_kit
+from servicenodes.timeline import differences, timeline
+from servicenodes.tls.verdict import Verdict
+from servicenodes.views import patterns
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def render(source: str, **values: object) -> str:
+    return Template("{% load kit certificate_kit node_kit %}" + source).render(Context(values))
+
+
+@pytest.mark.parametrize("tone", ["ok", "warning", "error", "info", "neutral", "skipped", "running"])
+def test_a_status_is_icon_and_words(tone: str) -> None:
+    text = render("{% status tone 'Words' %}", tone=tone)
+    assert "<use href=" in text
+    assert "Words" in text
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_every_verdict_has_a_badge(verdict: Verdict) -> None:
+    tone, words = node_kit.VERDICTS[verdict.value]
+    text = render("{% verdict value %}", value=verdict.value)
+    assert f"tone-{tone}" in text
+    assert words in text
+
+
+def test_no_badge_for_a_verdict_that_is_none() -> None:
+    assert set(node_kit.VERDICTS) == {verdict.value for verdict in Verdict}
+    assert "Never tested" in render("{% verdict None %}")
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "interrupted"])
+def test_a_test_without_verdict_says_where_it_is(state: str) -> None:
+    assert node_kit.STATES[state][1] in render("{% run_state state %}", state=state)
+
+
+def test_findings_stand_worst_first_with_severity_in_words() -> None:
+    text = render("{% finding_list findings %}", findings=list(reversed(patterns.FINDINGS)))
+    assert text.index("Refuses") < text.index("Warning") < text.index("Note")
+    assert "client_auth_missing" in text
+    assert "No findings" in render("{% finding_list nothing %}", nothing=[])
+
+
+def test_facts_and_chain_of_a_certificate() -> None:
+    facts = patterns._facts("CN=acme\\, inc,O=Acme", "CN=ca", 12)
+    text = render("{% certificate_facts facts %}", facts=facts)
+    assert "RSA 2048" in text
+    assert "3f:9a:12:c4" in text
+    chain = render("{% chain_picture leaf links root %}", leaf=facts, links=[facts], root=facts)
+    assert chain.count("signed by") == 2
+    assert "acme, inc" in chain
+    assert "not sent" in chain
+    assert "Missing" in render("{% chain_picture leaf '' None True %}", leaf=facts)
+
+
+def test_a_certificate_from_outside_cannot_write_html() -> None:
+    hostile = patterns._facts("CN=<script>alert(1)</script>", "CN=<img src=x>", 3)
+    text = render("{% certificate_facts c %}{% chain_picture c '' None %}", c=hostile)
+    assert "<script>" not in text
+    assert "<img" not in text
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_an_effective_certificate_says_why(rule: Rule) -> None:
+    certificate = None if rule is Rule.NONE else ClientCertificate(name="shared")
+    effective = Effective(certificate, rule)
+    text = render("{% effective_certificate effective %}", effective=effective)
+    assert effective.reason in text
+    assert ("platform/shared" in text) is (certificate is not None)
+
+
+def test_a_timeline_shows_what_is_done_and_what_is_to_come() -> None:
+    done = timeline(patterns.STEPS[:2], finished=False)
+    text = render("{% step_timeline steps %}", steps=done)
+    assert text.count("done") == 2
+    assert text.count("at work") == 1
+    assert "to come" in text
+    assert "to come" not in render("{% step_timeline s %}", s=timeline(patterns.STEPS, finished=True))
+
+
+def test_differences_between_the_attempts_are_told() -> None:
+    control = {"sent": "no", "http_status": None, "alerts": [], "ms": 1}
+    real = {"sent": "certificate", "http_status": 200, "alerts": [], "ms": 1}
+    rows = differences({"attempts": {"control": control, "real": real, "canary": None}})
+    assert rows == [("sent", "no", "certificate", "—"), ("http status", "—", "200", "—")]
+    assert differences({}) == []
+    assert differences({"attempts": {"control": None, "real": real}}) == []
+
+
+@pytest.mark.parametrize(
+    ("delta", "words"),
+    [
+        (timedelta(days=12, hours=1), "in 12 days"),
+        (timedelta(days=45, hours=1), "in 45 days"),
+        (timedelta(days=1), "in 1 day"),
+        (timedelta(days=70), "in 2 months"),
+        (timedelta(days=800), "in 2 years"),
+        (timedelta(minutes=-3), "3 minutes ago"),
+        (timedelta(seconds=-5), "just now"),
+        (timedelta(seconds=5), "in a moment"),
+    ],
+)
+def test_times_in_words(delta: timedelta, words: str) -> None:
+    assert moments.distance(NOW + delta, NOW) == words
+
+
+def test_an_expiry_shows_the_absolute_time_and_its_tone() -> None:
+    when = datetime.now(UTC) + timedelta(days=5)
+    text = render("{% expires when %}", when=when)
+    assert f'title="{when:%Y-%m-%d %H:%M:%S}' in text
+    assert "tone-warning" in text
+    assert "expired" in render("{% expires when %}", when="2020-01-01T00:00:00Z")
+    assert "unknown" in render("{% expires None %}")
+    assert "never" in render("{% moment None %}")
+    assert moments.parse("nonsense") is None
+
+
+def test_a_fingerprint_and_a_command_can_be_copied() -> None:
+    assert render("{% fingerprint 'abcd' 'it' %}").count("abcd") == 3
+    assert 'data-copy-text="curl &quot;x&quot;"' in render("{% command_line text 'curl' %}", text='curl "x"')
+
+
+def test_a_field_ties_label_help_and_error_to_the_control() -> None:
+    form = patterns.PatternForm({"name": "x", "wrong": ""})
+    text = render("{% for bound in form %}{% field bound %}{% endfor %}", form=form)
+    assert 'aria-describedby="id_wrong_error"' in text
+    assert 'id="id_wrong_error"' in text
+    assert 'id="id_name_helptext"' in text
+    assert 'for="id_name"' in text
+    assert "is-invalid" in text
+
+
+def test_pages_keep_the_filter() -> None:
+    request = RequestFactory().get("/certificates/", {"q": "bank", "page": "2"})
+    text = render("{% pagination page %}", page=Paginator(range(120), 50).get_page(2), request=request)
+    assert "?q=bank&amp;page=3" in text
+    assert "Page 2 of 3" in text
+    assert not render("{% pagination page %}", page=Paginator([], 50).get_page(1), request=request).strip()
+
+
+def test_empty_state_note_and_crumbs() -> None:
+    assert "Do it" in render("{% empty_state 'robot' 'Nothing' 'Text' '/x/' 'Do it' %}")
+    assert 'role="alert"' in render("{% note 'error' 'Sealed' 'alert' %}")
+    assert '<a href="/bots/">Bots</a>' in render("{% crumbs 'Bots' '/bots/' %}")
+
+
+def test_small_words() -> None:
+    assert kit.common_name("O=Acme,CN=bot") == "bot"
+    assert kit.common_name("O=Acme") == "O=Acme"
+    assert kit.serial("abc") == "0a:bc"
+    assert kit.words("certificate_manager") == "certificate manager"
+    assert kit.fact({"from": None, "to": ["a", True]}) == "from: none; to: a, yes"
+    assert kit.section("/bots/acme/nodes/x/") == "nodes"
+    assert kit.section("/bots/acme/people/") == "bots"
+    assert kit.section("/") == ""
+
+
+def test_what_the_platform_owns_has_its_own_routes() -> None:
+    assert certificate_kit.owned_url("certificates:import", None) == "/platform/certificates/import/"
+    assert certificate_kit.owned_url("certificates:import", Bot(slug="acme")) == "/bots/acme/certificates/import/"
+
+
+@pytest.mark.django_db
+def test_every_component_is_on_the_pattern_page(sign_in: Callable[[User], Client], stranger: User) -> None:
+    page = sign_in(stranger).get("/patterns/")
+    assert page.status_code == 200
+    used = {template.name for template in page.templates}
+    components = {"status", "note", "finding_list", "certificate_facts", "chain_picture", "expires", "moment"}
+    components |= {"step_timeline", "effective", "field", "command_line", "fingerprint", "empty_state", "pagination"}
+    assert {f"components/{name}.html" for name in components | {"crumbs"}} <= used
