@@ -7,10 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.admin import site
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.converters import IntConverter, UUIDConverter
 
+from botplatform.accounts.admin_base import ReadOnlyModelAdmin, ServiceModelAdmin
 from botplatform.bots.access import PUBLIC
 from botplatform.bots.roles import Permission
 
@@ -36,6 +38,8 @@ def routes(admin: bool, resolver: URLResolver | None = None, prefix: str = "") -
 
 def address(name: str, pattern: URLPattern) -> str:
     """Some address of the route."""
+    if name == "admin:app_list":  # the one route with a regular expression
+        return reverse(name, kwargs={"app_label": "bots"})
     return reverse(name, kwargs={key: example(converter) for key, converter in pattern.pattern.converters.items()})
 
 
@@ -76,3 +80,10 @@ def test_nor_does_the_django_admin_let_anybody_in(client: Client) -> None:
         assert answer.status_code in {302, 405}, name
         signs_in = ("/admin/login/", "/sign-in/", "/admin/")  # the last one sends on to the first
         assert answer.status_code == 405 or answer["Location"].startswith(signs_in), name
+
+
+@pytest.mark.django_db
+def test_the_django_admin_shows_only_what_goes_through_services() -> None:
+    packages = {model.__module__.split(".")[0] for model in site._registry}
+    assert packages <= {"botplatform", "certificates", "servicenodes"}
+    assert all(issubclass(type(admin), (ServiceModelAdmin, ReadOnlyModelAdmin)) for admin in site._registry.values())
