@@ -25,7 +25,7 @@ def check_total(files: list[Any]) -> None:
 class ImportForm(forms.Form):
     """Files, their passphrase, and what to do with them. `upload` is the sealed pile of the step before."""
 
-    files = ManyFilesField(required=False, allow_empty_file=True, label="Files")
+    files = ManyFilesField(required=False, allow_empty_file=True, label="Files")  # type: ignore[assignment]
     passphrase = forms.CharField(
         required=False,
         strip=False,
@@ -71,7 +71,9 @@ class TrustStoreForm(forms.Form):
     name = forms.CharField(
         max_length=63, help_text="Lower-case letters, digits and hyphens. An existing name is added to."
     )
-    files = ManyFilesField(label="Certificate files", help_text="PEM, DER or PKCS#7, one file or several.")
+    files = ManyFilesField(  # type: ignore[assignment]
+        label="Certificate files", help_text="PEM, DER or PKCS#7, one file or several."
+    )
 
     def clean_files(self) -> list[Any]:
         files: list[Any] = self.cleaned_data["files"]

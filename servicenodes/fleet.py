@@ -40,12 +40,12 @@ def survey(user: User, now: datetime) -> Fleet:
         certificate__in=ClientCertificate.objects.visible_to(user), status=VersionStatus.ACTIVE
     )
     expiring = active.filter(not_after__lte=now + EXPIRES_SOON).order_by("not_after")
-    failing = tested.filter(last_verdict__isnull=False).exclude(last_verdict=ACCEPTED)
+    failing = tested.filter(last_verdict__isnull=False).exclude(last_verdict=ACCEPTED)  # type: ignore[misc]
     bare = without_certificate(nodes)
     return Fleet(
         expiring=list(expiring.select_related("certificate__bot").defer("leaf_der")[:SHOWN]),
         failing=list(failing.order_by("-last_tested_at")[:SHOWN]),
-        untested=list(tested.filter(last_verdict__isnull=True)[:SHOWN]),
+        untested=list(tested.filter(last_verdict__isnull=True)[:SHOWN]),  # type: ignore[misc]
         unprotected=list(bare.select_related("bot")[:SHOWN]),
         numbers=_numbers(user=user, tested=tested, active=active, expiring=expiring, bare=bare),
     )

@@ -33,6 +33,6 @@ def trail(request: HttpRequest) -> HttpResponse:
     sees_all = user.is_administrator or user.is_auditor
     slugs = dict(bots.values_list("pk", "slug"))
     for event in page.object_list:
-        event.bot_slug = slugs.get(event.bot_id, "")  # type: ignore[attr-defined]
+        event.bot_slug = slugs.get(event.bot_id, "")
     context = {"form": form, "page": page, "head": AuditHead.objects.first() if sees_all else None}
     return render(request, "audit/trail.html", context)

@@ -24,7 +24,7 @@ class ManyFilesField(forms.FileField):
     def __init__(self, **options: Any) -> None:
         super().__init__(widget=ManyFilesInput(), **options)
 
-    def clean(self, data: Any, initial: Any = None) -> list[DjangoFile]:  # type: ignore[override]
+    def clean(self, data: Any, initial: Any = None) -> list[DjangoFile]:
         files = data if isinstance(data, list | tuple) else [data] if data else []
         if len(files) > MAX_FILES:
             raise forms.ValidationError(f"Choose at most {MAX_FILES} files.")

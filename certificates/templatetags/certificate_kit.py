@@ -83,7 +83,7 @@ def version_chain(version: Any) -> dict[str, Any]:
 @register.inclusion_tag("components/status.html")
 def version_status(value: str) -> dict[str, str]:
     """The status of a version."""
-    return status(VERSION_TONES.get(value, "neutral"), value)  # type: ignore[no-any-return]
+    return status(VERSION_TONES.get(value, "neutral"), value)
 
 
 @register.simple_tag

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -20,7 +20,7 @@ from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict
 from certificates.forms import CertificateFilter
-from certificates.models import CertificateVersion, ClientCertificate
+from certificates.models import ClientCertificate
 from certificates.services.certificates import delete_certificate
 from certificates.services.defaults import clear_default, set_default
 from certificates.views import searching
@@ -101,10 +101,10 @@ def delete(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
     return redirect("certificates:list")
 
 
-def tests_of(user: User, certificate: ClientCertificate) -> QuerySet[CertificateVersion, dict[str, Any]]:
+def tests_of(user: User, certificate: ClientCertificate) -> list[dict[str, Any]]:
     """The newest tests that presented it. This app knows of tests only through the relation to its versions."""
     visible = certificate.versions.filter(connection_tests__node__bot__in=Bot.objects.visible_to(user))
-    return visible.order_by("-connection_tests__finished_at").values(
+    rows = visible.order_by("-connection_tests__finished_at").values(
         "number",
         test=F("connection_tests__pk"),
         verdict=F("connection_tests__verdict"),
@@ -112,7 +112,8 @@ def tests_of(user: User, certificate: ClientCertificate) -> QuerySet[Certificate
         node=F("connection_tests__node__slug"),
         node_name=F("connection_tests__node__name"),
         bot=F("connection_tests__node__bot__slug"),
-    )[:TESTS]
+    )
+    return [dict(row) for row in rows[:TESTS]]
 
 
 def load(user: User, bot: Bot | None, name: str) -> ClientCertificate:

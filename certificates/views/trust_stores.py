@@ -70,7 +70,8 @@ def import_page(request: HttpRequest, bot: Bot | None = None) -> HttpResponse:
             show_error(form, error, field=getattr(error, "field", None) or "files")
         else:
             count = len(result.added)
-            messages.success(request, f"{result.trust_store.path}: {count} trust anchor{'' if count == 1 else 's'} added.")
+            anchors = "trust anchor" if count == 1 else "trust anchors"
+            messages.success(request, f"{result.trust_store.path}: {count} {anchors} added.")
             return redirect(result.trust_store)
     context = {"form": form, "bot": bot, "owner_name": bot.name if bot else "the platform"}
     return render(request, "certificates/trust_store_import.html", context, status=status_of(form))

@@ -44,22 +44,22 @@ STATES = {
 def verdict(value: str | None) -> dict[str, str]:
     """The badge of a verdict; without one: never tested."""
     if not value:
-        return status("neutral", "Never tested")  # type: ignore[no-any-return]
+        return status("neutral", "Never tested")
     tone, words = VERDICTS.get(value, ("neutral", value.replace("_", " ")))
-    return status(tone, words)  # type: ignore[no-any-return]
+    return status(tone, words)
 
 
 @register.inclusion_tag("components/status.html")
 def test_status(test: Any) -> dict[str, str]:
     """The badge of one test: its verdict, or where it is."""
-    return verdict(test.verdict) if test.verdict else run_state(str(test.state))  # type: ignore[no-any-return]
+    return verdict(test.verdict) if test.verdict else run_state(str(test.state))
 
 
 @register.inclusion_tag("components/status.html")
 def run_state(value: str) -> dict[str, str]:
     """The badge of a test that has no verdict yet."""
     tone, words = STATES.get(value, ("neutral", value))
-    return status(tone, words)  # type: ignore[no-any-return]
+    return status(tone, words)
 
 
 @register.filter

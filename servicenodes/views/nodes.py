@@ -51,10 +51,10 @@ def narrow(nodes: ServiceNodeQuerySet, text: str, verdict: str) -> ServiceNodeQu
         fits = Q(name__icontains=text) | Q(dialog__icontains=text) | Q(slug__icontains=text)
         nodes = nodes.filter(fits | Q(bot__slug__icontains=text) | Q(url__icontains=text))
     if verdict == "never":
-        return nodes.filter(last_verdict__isnull=True)
+        return nodes.filter(last_verdict__isnull=True)  # type: ignore[misc]
     if verdict == "accepted":
-        return nodes.filter(last_verdict=ACCEPTED)
-    return nodes.exclude(last_verdict=ACCEPTED).filter(last_verdict__isnull=False) if verdict else nodes
+        return nodes.filter(last_verdict=ACCEPTED)  # type: ignore[misc]
+    return nodes.exclude(last_verdict=ACCEPTED).filter(last_verdict__isnull=False) if verdict else nodes  # type: ignore[misc]
 
 
 def with_effective(nodes: list[ServiceNode]) -> list[ServiceNode]:

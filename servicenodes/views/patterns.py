@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django import forms
 from django.core.paginator import Paginator
@@ -27,7 +28,7 @@ FINDINGS = [
     {"code": "expires_soon", "severity": "warning", "text": "The certificate expires within 30 days."},
     {"code": "no_root", "severity": "info", "text": "The root is not in the files; nobody needs it there."},
 ]
-STEPS = [
+STEPS: list[dict[str, Any]] = [
     {"name": "resolve", "status": "ok", "detail": "api.bank.example is 192.0.2.7", "ms": 1.2},
     {"name": "connect", "status": "ok", "detail": "Port 443 answered", "ms": 8.4},
     {"name": "server_hello", "status": "warning", "detail": "TLS 1.2, although 1.3 is offered", "ms": 9.0},

@@ -80,7 +80,7 @@ def finding_list(findings: Iterable[Any]) -> dict[str, Any]:
     for finding in findings:
         read = finding.get if isinstance(finding, dict) else lambda key, of=finding: getattr(of, key)
         severity = str(read("severity"))
-        rows.append({"code": read("code"), "severity": severity, "text": read("text")})
+        rows.append({"code": str(read("code")), "severity": severity, "text": str(read("text"))})
     rows.sort(key=lambda row: order.index(row["severity"]) if row["severity"] in order else len(order))
     return {"findings": [{**row, "word": SEVERITY_WORDS.get(row["severity"], "Note")} for row in rows]}
 

@@ -99,7 +99,7 @@ def test_a_timeline_shows_what_is_done_and_what_is_to_come() -> None:
 
 
 def test_differences_between_the_attempts_are_told() -> None:
-    control = {"sent": "no", "http_status": None, "alerts": [], "ms": 1}
+    control: dict[str, object] = {"sent": "no", "http_status": None, "alerts": [], "ms": 1}
     real = {"sent": "certificate", "http_status": 200, "alerts": [], "ms": 1}
     rows = differences({"attempts": {"control": control, "real": real, "canary": None}})
     assert rows == [("sent", "no", "certificate", "—"), ("http status", "—", "200", "—")]
