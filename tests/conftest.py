@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import PlatformRole, User
 from botplatform.bots.models import Bot, Membership
 from botplatform.bots.roles import Role
+from certificates.key_storage import create_keyring
 from tests.database import install_flush_support
 
 PASSWORD = "seven calm otters"
@@ -44,8 +44,7 @@ def pytest_report_header() -> str:
 def keyring() -> Path:
     """The key file of the run, made in the run's temporary directory; `settings.KEYRING_FILE` names it."""
     path = Path(django_settings.KEYRING_FILE)
-    if importlib.util.find_spec("certificates.key_storage"):  # being written
-        importlib.import_module("certificates.key_storage").create_keyring(path)
+    create_keyring(path)
     return path
 
 
