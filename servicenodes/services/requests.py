@@ -17,7 +17,7 @@ from servicenodes.services.presenting import Presented
 from servicenodes.tls.address_policy import AddressPolicy
 from servicenodes.tls.observation import Observation
 from servicenodes.tls.probe import ProbeRequest
-from servicenodes.tls.target import normalise_host, parse_target
+from servicenodes.tls.target import normalise_host, parse_proxy, parse_target
 from servicenodes.tls.trust import TrustAnchors
 
 
@@ -44,6 +44,9 @@ def probe_request(url: str, node: ServiceNode | None, options: ProbeOptions, pre
     min_tls = options.min_tls or (node.min_tls if node else "1.2")
     if options.max_tls is not None and options.max_tls < min_tls:
         raise InvalidInput(f"TLS {options.max_tls} at most and TLS {min_tls} at least leave nothing.", field="tls_max")
+    proxy = options.proxy or settings.EGRESS_PROXY or None
+    if proxy:
+        parse_proxy(proxy)
     return ProbeRequest(
         url=url,
         headers=tuple(node.headers.items()) if node else (),
@@ -55,7 +58,7 @@ def probe_request(url: str, node: ServiceNode | None, options: ProbeOptions, pre
         timeout_s=options.timeout_s or float(node.timeout_s if node else settings.TEST_TIMEOUT_S),
         control=options.control,
         canary=options.canary,
-        proxy=options.proxy or settings.EGRESS_PROXY or None,
+        proxy=proxy,
         address_policy=AddressPolicy.parse(settings.EGRESS_ALLOW),
     )
 
