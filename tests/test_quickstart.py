@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,18 +72,26 @@ def copied(fresh: tuple[Installation, object], tmp_path: Path) -> Path:
     return Path(shutil.copytree(fresh[0].var, tmp_path / "var"))
 
 
+@contextmanager
+def serving(folder: Path, port: int) -> Iterator[None]:
+    """The demo bank with the certificates of `folder`, on five ports from `port` on."""
+    command = [sys.executable, "-m", "demo.bank_api", "--dir", str(folder), "--port", str(port)]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as bank:
+        assert bank.stdout is not None
+        try:
+            assert "ready" in bank.stdout.readline()
+            yield
+        finally:
+            bank.terminate()
+            bank.communicate(timeout=10)
+
+
 @pytest.fixture(scope="module")
 def running_bank(fresh: tuple[Installation, object]) -> Iterator[str]:
     """The demo bank, serving; gives the EGRESS_ALLOW it needs."""
-    installation, _ = fresh
-    options = ["--dir", str(installation.var / "demo"), "--port", str(installation.port)]
-    command = [sys.executable, "-m", "demo.bank_api", *options]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as bank:
-        assert bank.stdout is not None
-        assert "ready" in bank.stdout.readline()
-        yield ",".join(f"127.0.0.1:{installation.port + offset}" for offset in range(len(FACES)))
-        bank.terminate()
-        bank.communicate(timeout=10)
+    port = fresh[0].port
+    with serving(fresh[0].var / "demo", port):
+        yield ",".join(f"127.0.0.1:{port + offset}" for offset in range(len(FACES)))
 
 
 def test_from_nothing(fresh: tuple[Installation, subprocess.CompletedProcess[str]]) -> None:

@@ -31,9 +31,11 @@ def port() -> int:
 def process(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command(tmp_path, port), cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert "ready" in process.stdout.readline()
-        yield process
-        process.kill()
+        try:
+            assert "ready" in process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
 
 
 def test_it_describes_itself_without_serving(tmp_path: Path, port: int) -> None:
