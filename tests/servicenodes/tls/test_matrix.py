@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from servicenodes.tls.judgement import Certainty as C
-from servicenodes.tls.judgement import Reason as R
-from servicenodes.tls.judgement import Verdict as V
+from servicenodes.tls.judgement import Certainty, Reason, Verdict
 from tests.servers import Peer, haproxy_server, nginx_server, openssl_server, python_server
 from tests.servicenodes.tls.world import probe, world
 
+V = Verdict
+R = Reason
+C = Certainty
 SERVERS: dict[str, Callable[..., AbstractContextManager[Peer]]] = {
     "openssl": openssl_server,
     "nginx": nginx_server,
