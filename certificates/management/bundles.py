@@ -11,7 +11,7 @@ from botplatform.errors import InvalidInput
 from certificates.pki import display
 from certificates.pki.inspection import CertificateFacts, Inspection, UploadedFile
 
-MARKS = {"error": "✗", "warning": "!", "info": "·"}
+MARKS = {"error": "✗ error", "warning": "! warning", "info": "· note"}
 
 
 def read_files(paths: Sequence[Path]) -> list[UploadedFile]:
@@ -37,10 +37,9 @@ def inspection_lines(inspection: Inspection) -> list[str]:
         lines.append(_line("root", inspection.root))
     lines += [f"ignored       {ignored.what} ({ignored.why})" for ignored in inspection.ignored]
     for found in inspection.findings:
-        lines.append(f"{MARKS[found.severity.value]} {found.code}: {found.text}")
+        lines.append(f"{MARKS[found.severity.value]}: {found.text} ({found.code})")
     if inspection.error:
-        file = f"{inspection.error.file}: " if inspection.error.file else ""
-        lines.append(f"✗ {inspection.error.code}: {file}{inspection.error.text}")
+        lines.append(f"✗ {inspection.error.code}: {inspection.error.text}")
     return lines
 
 
