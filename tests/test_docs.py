@@ -117,3 +117,11 @@ def test_the_image_holds_the_product() -> None:
     sources = {source for line in copied for source in line.split()}
     assert all((PROJECT / source).exists() for source in sources)
     assert {*OWN_APPS, "templates", "static"} <= sources
+
+
+@every_document
+def test_paths_exist(document: Path) -> None:
+    """Paths of this repository named in backticks."""
+    folders = "botplatform|certificates|servicenodes|demo|tests|docs|scripts|templates|static|bench"
+    for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", document.read_text()):
+        assert (PROJECT / path).exists(), path
