@@ -100,7 +100,8 @@ def test_a_second_signal_ends_it_at_once(worker: subprocess.Popen[bytes], tmp_pa
     assert worker.wait(5) == -signal.SIGTERM
 
 
-def test_it_survives_losing_its_database(worker: subprocess.Popen[bytes], tmp_path: Path, database_url: str) -> None:
+def disturb(database_url: str) -> None:
+    """End every connection of PostgreSQL, as its restart does; lock all of SQLite for a second."""
     if connection.vendor == "postgresql":
         with psycopg.connect(database_url, autocommit=True) as other:
             other.execute(
@@ -109,12 +110,16 @@ def test_it_survives_losing_its_database(worker: subprocess.Popen[bytes], tmp_pa
             )
         connection.close()
         connection.close_pool()  # type: ignore[attr-defined]
-    else:
-        with sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None) as other:
-            other.execute("BEGIN EXCLUSIVE")
-            time.sleep(1.0)
-            other.execute("ROLLBACK")
-        other.close()
+        return
+    locking = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    locking.execute("BEGIN EXCLUSIVE")
+    time.sleep(1.0)
+    locking.execute("ROLLBACK")
+    locking.close()
+
+
+def test_it_survives_losing_its_database(worker: subprocess.Popen[bytes], tmp_path: Path, database_url: str) -> None:
+    disturb(database_url)
     tasks.mark.enqueue(str(tmp_path / "done"))
     wait_for((tmp_path / "done").exists)
     assert worker.poll() is None
