@@ -81,9 +81,6 @@ def password(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/password.html", {"form": form}, status=422 if form.errors else 200)
 
 
-password.permission = Permission.CONSOLE  # type: ignore[attr-defined]
-
-
 @require_GET
 @require_permission(Permission.PLATFORM_VIEW)
 def people(request: HttpRequest) -> HttpResponse:

@@ -1,0 +1,43 @@
+"""`changepassword`: replaces Django's command of the same name, which leaves no audit row."""
+
+from __future__ import annotations
+
+import sys
+from getpass import getpass
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from botplatform.accounts.models import User
+from botplatform.accounts.services import change_password
+from botplatform.console.commands import ConsoleCommand
+from botplatform.errors import InvalidInput, NotFound
+
+
+class Command(ConsoleCommand):
+    """Asks for the password, or reads one line of standard input where there is no terminal."""
+
+    help = "Give a user a new password; their sessions end. Without a terminal it is read from standard input."
+    examples = """
+        manage.py changepassword anna
+        manage.py changepassword anna < /run/secrets/anna_password
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("username", metavar="USERNAME")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.filter(username=options["username"]).first()
+        if user is None:
+            raise NotFound(f"There is no user called “{options['username']}”.")
+        change_password(actor=self.actor(options), user=user, password=_ask())
+        self.say(f"The password of {user.username} is changed.")
+
+
+def _ask() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass("New password: ")
+    if getpass("The same again: ") != password:
+        raise InvalidInput("The two passwords differ.", field="password")
+    return password
