@@ -171,14 +171,14 @@ def openssl_server(
 
 NGINX = """
 daemon off; master_process off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log info;
-events {{ worker_connections 64; }}
+events {{ worker_connections 1024; }}
 http {{
   access_log off;
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   log_format client '$ssl_client_verify|$ssl_client_s_dn|$status';
   server {{
-    listen 127.0.0.1:{port} ssl; server_name localhost;
+    {listen} server_name localhost;
     ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.pem; ssl_protocols {protocol};
     {verify}
     access_log {folder}/access.log client;
@@ -190,7 +190,13 @@ http {{
 
 @contextlib.contextmanager
 def nginx_server(
-    server: Issued, *, client_ca: CA | None, tls: str = "1.3", crl: bytes | None = None, verify: str = "on"
+    server: Issued,
+    *,
+    client_ca: CA | None,
+    tls: str = "1.3",
+    crl: bytes | None = None,
+    verify: str = "on",
+    extra_ports: Sequence[int] = (),
 ) -> Iterator[Peer]:
     """nginx; `verify` is the value of `ssl_verify_client`. It completes the handshake and refuses with HTTP 400."""
     binary = need("nginx")
@@ -202,7 +208,8 @@ def nginx_server(
             lines = [f"ssl_client_certificate {folder}/ca.pem;", f"ssl_verify_client {verify};", "ssl_verify_depth 5;"]
         if crl is not None:
             lines.append(f"ssl_crl {folder}/crl.pem;")
-        text = NGINX.format(folder=folder, port=port, protocol=f"TLSv{tls}", verify=" ".join(lines))
+        listen = " ".join(f"listen 127.0.0.1:{number} ssl;" for number in (port, *extra_ports))
+        text = NGINX.format(folder=folder, listen=listen, protocol=f"TLSv{tls}", verify=" ".join(lines))
         (folder / "nginx.conf").write_text(text)
         (folder / "access.log").touch()
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from botplatform.errors import InvalidInput
@@ -92,6 +93,7 @@ def normalise(address: Address) -> Address:
     return address
 
 
+@lru_cache(maxsize=4096)
 def classify(address: Address) -> str | None:
     """The category that forbids this address unless it is allowed, or None for a public address."""
     address = normalise(address)

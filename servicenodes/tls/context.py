@@ -12,7 +12,6 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
 
 from certificates.pki.credential import Credential
@@ -28,7 +27,7 @@ NO_AUTO_CHAIN = 0x8
 MAX_AGE_S = 120.0
 MAX_KEPT = 128
 
-Key = tuple[str | None, ...]
+Key = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,10 @@ class ContextSpec:
     credential: Credential | None = None
 
     def key(self) -> Key:
-        """Names the cached context."""
-        return (self.kind, self.trust.key, self.min_tls, self.max_tls, *_fingerprints(self.credential))
+        """Names the cached context. Certificates compare by their DER."""
+        credential = self.credential
+        ours = () if credential is None else (credential.spki_sha256, credential.leaf, *credential.chain)
+        return (self.kind, self.trust.key, self.min_tls, self.max_tls, *ours)
 
 
 _lock = threading.Lock()
@@ -107,10 +108,3 @@ def _present(context: SSL.Context, credential: Credential) -> None:
         reasons = error.args[0] if error.args else []
         reason = reasons[-1][2] if reasons else "no reason given"
         raise CredentialRefused(f"The TLS engine does not take this certificate: {reason}.") from None
-
-
-def _fingerprints(credential: Credential | None) -> tuple[str, ...]:
-    if credential is None:
-        return ()
-    prints = [certificate.fingerprint(hashes.SHA256()).hex() for certificate in (credential.leaf, *credential.chain)]
-    return (credential.spki_sha256, *prints)

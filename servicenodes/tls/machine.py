@@ -43,6 +43,8 @@ class Machine:
     def __init__(self, context: SSL.Context, transcript: Transcript, *, sni: str | None) -> None:
         self.transcript = transcript
         self._received = bytearray()
+        self._chain: tuple[x509.Certificate, ...] = ()
+        self._acceptable_cas: tuple[str, ...] | None = None
         self._connection = SSL.Connection(context, None)
         self._connection.set_app_data(transcript)
         if sni is not None:
@@ -129,10 +131,10 @@ class Machine:
     @property
     def chain(self) -> tuple[x509.Certificate, ...]:
         """The server's certificates as presented; empty if there are none or one cannot be read."""
-        try:
-            return tuple(self._connection.get_peer_cert_chain(as_cryptography=True) or ())
-        except ValueError:
-            return ()
+        if not self._chain:
+            with suppress(ValueError):
+                self._chain = tuple(self._connection.get_peer_cert_chain(as_cryptography=True) or ())
+        return self._chain
 
     @property
     def hostname_matched(self) -> bool | None:
@@ -163,10 +165,13 @@ class Machine:
 
     def acceptable_cas(self) -> tuple[str, ...]:
         """The CA names the server listed, as RFC 4514 text."""
-        try:
-            return tuple(name.rfc4514_string() for name in self._connection.get_client_ca_list(as_cryptography=True))
-        except ValueError:
-            return ("(unreadable)",)
+        if self._acceptable_cas is None:
+            try:
+                names = self._connection.get_client_ca_list(as_cryptography=True)
+                self._acceptable_cas = tuple(name.rfc4514_string() for name in names)
+            except ValueError:
+                self._acceptable_cas = ("(unreadable)",)
+        return self._acceptable_cas
 
     def requested_signature_algorithms(self) -> tuple[str, ...]:
         """The signature algorithms the server asked for. Drops the secret and the bytes it needed: call it once."""
