@@ -13,7 +13,7 @@ from certificates.pki.chain import Chain, is_self_signed
 from certificates.pki.display import day, key_label, organisation, short_name
 from certificates.pki.facts import extension_of, harmless, key_of, signature_hash_of
 from certificates.pki.findings import FindingCode, finding
-from certificates.pki.inspection import Finding
+from certificates.pki.inspection import Finding, Severity
 from certificates.pki.public_cas import is_public_ca
 
 _SOON = timedelta(days=30)
@@ -22,8 +22,8 @@ _WEAK_HASHES = frozenset({"md2", "md4", "md5", "sha1"})
 
 
 def judge(chain: Chain, *, legacy: Sequence[str], now: datetime) -> tuple[Finding, ...]:
-    """All findings of a leaf with its chain, the weightiest kinds first. `legacy` names outdated encrypted files."""
-    return (
+    """All findings of a leaf with its chain, errors first. `legacy` names files with outdated encryption."""
+    found = (
         *_about_dates(chain, now),
         *_about_leaf(chain.leaf),
         *_about_signatures(chain),
@@ -31,6 +31,8 @@ def judge(chain: Chain, *, legacy: Sequence[str], now: datetime) -> tuple[Findin
         *_about_issuers(chain),
         *about_encryption(legacy),
     )
+    weight = {severity: place for place, severity in enumerate((Severity.ERROR, Severity.WARNING, Severity.INFO))}
+    return tuple(sorted(found, key=lambda one: weight[one.severity]))
 
 
 def soon(certificate: x509.Certificate) -> timedelta:

@@ -17,7 +17,7 @@ from certificates.pki.secret import Secret
 from certificates.sandbox import inspect_untrusted
 from tests.certificates import bombs
 
-SECONDS = 3.5  # three, and a little for a busy machine to notice
+SECONDS = 4.0  # three, and a little for a busy machine to notice
 ITERATIONS = "iterations, more than the limit of 2,000,000"
 KB = 1024
 
@@ -36,7 +36,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "too_expensive",
         ITERATIONS,
     ),
-    "PKCS#12 endless tag": (bombs.endless_tag, "too_expensive", "2 seconds of processor time"),
+    "PKCS#12 endless tag": (bombs.endless_tag, "too_expensive", "takes more than the limit of"),
     "PKCS#8 PBKDF2": (bombs.slow_pkcs8, "too_expensive", ITERATIONS),
     "PKCS#8 scrypt": (bombs.slow_scrypt, "too_expensive", ITERATIONS),
     "PKCS#12 PBMAC1": (bombs.slow_pbmac1, "too_expensive", ITERATIONS),
@@ -114,7 +114,7 @@ def test_others_are_served_meanwhile() -> None:
         time.sleep(0.01)  # a request's worth of waiting for the interpreter lock
         longest = max(longest, time.monotonic() - begin)
 
-    assert longest < 0.5
+    assert longest < 1
 
 
 def whole() -> dict[str, bytes]:

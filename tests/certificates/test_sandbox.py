@@ -142,8 +142,10 @@ def test_whatever_ends_the_child_is_one_clear_sentence(
 ) -> None:
     replace_child(monkeypatch, program)
 
-    assert error_text([good()])[0] == code
-    assert words in error_text([good()])[1]
+    found, text = error_text([good()])
+
+    assert found == code
+    assert words in text
 
 
 def test_a_broken_answer_about_a_trust_store(monkeypatch: pytest.MonkeyPatch) -> None:
