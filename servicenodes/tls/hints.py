@@ -7,6 +7,7 @@ here. The codes are those of `certificates.pki.findings`, and some that only a c
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -16,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certificates.pki.inspection import Finding, Severity
 from servicenodes.tls.judgement import Verdict
+from servicenodes.tls.names import issuer_text, subject_text
 from servicenodes.tls.observation import Attempt, Observation
 
 SOON = timedelta(days=30)
@@ -66,15 +68,14 @@ def _own_leaf(leaf: x509.Certificate, now: datetime) -> list[Finding]:
 def _own_chain(presented: tuple[x509.Certificate, ...], request: Attempt, *, unhappy: bool) -> list[Finding]:
     """Does what we present lead to a CA the server listed? Only the list tells; an empty one tells nothing."""
     leaf, *chain = presented
-    issuer = chain[-1].issuer if chain else leaf.issuer
-    names = {certificate.issuer.rfc4514_string() for certificate in presented}
-    names |= {certificate.subject.rfc4514_string() for certificate in chain}
+    names = {issuer_text(certificate) for certificate in presented}
+    names |= {subject_text(certificate) for certificate in chain}
     found = []
     listed = set(request.acceptable_cas)
     if listed and not names & listed:
-        text = f"The server’s list of acceptable CAs does not contain {leaf.issuer.rfc4514_string()}."
+        text = f"The server’s list of acceptable CAs does not contain {issuer_text(leaf)}."
         found.append(_warning("issuer_not_listed", text))
-    unknown_to_server = bool(listed) and issuer.rfc4514_string() not in listed
+    unknown_to_server = bool(listed) and issuer_text(presented[-1]) not in listed
     if not chain and leaf.issuer != leaf.subject and unhappy and (unknown_to_server or not listed):
         text = "No intermediate certificate is presented. If one exists, the server may be unable to build the chain."
         found.append(_warning("missing_intermediate", text))
@@ -116,6 +117,7 @@ def _course(observation: Observation) -> list[Finding]:
     return found
 
 
+@lru_cache(maxsize=256)
 def _allows_client_auth(leaf: x509.Certificate) -> bool:
     try:
         usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value

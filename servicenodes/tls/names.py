@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from cryptography import x509
+
 # RFC 8446 section 6 and RFC 5246 section 7.2, with later registrations.
 ALERTS = {
     0: "close_notify",
@@ -116,3 +120,15 @@ def signature_algorithm_name(code: int) -> str:
 def verify_error_name(code: int) -> str:
     """The name of a verification error, or `verify_error_<number>`."""
     return VERIFY_ERRORS.get(code, f"verify_error_{code}")
+
+
+@lru_cache(maxsize=1024)
+def subject_text(certificate: x509.Certificate) -> str:
+    """The subject as RFC 4514 text."""
+    return certificate.subject.rfc4514_string()
+
+
+@lru_cache(maxsize=1024)
+def issuer_text(certificate: x509.Certificate) -> str:
+    """The issuer as RFC 4514 text."""
+    return certificate.issuer.rfc4514_string()

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 
 from certificates.pki.inspection import Finding
 from servicenodes.tls.judgement import Judgement
+from servicenodes.tls.names import issuer_text, subject_text
 from servicenodes.tls.observation import Attempt, AttemptKind, Observation, Sent, Step
 from servicenodes.tls.reproduce import commands
 
@@ -140,8 +141,8 @@ def _attempt(attempt: Attempt | None) -> dict[str, Any] | None:
 
 def _certificate(certificate: x509.Certificate) -> dict[str, Any]:
     return {
-        "subject": certificate.subject.rfc4514_string(),
-        "issuer": certificate.issuer.rfc4514_string(),
+        "subject": subject_text(certificate),
+        "issuer": issuer_text(certificate),
         "serial": f"{certificate.serial_number:x}",
         "not_before": _time(certificate.not_valid_before_utc),
         "not_after": _time(certificate.not_valid_after_utc),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from servicenodes.tls.names import subject_text
 from servicenodes.tls.observation import Attempt, Ending, Failure, Observation, Sent, Step, StepName, StepStatus
 
 OK, WARNING, FAILED, SKIPPED = StepStatus.OK, StepStatus.WARNING, StepStatus.FAILED, StepStatus.SKIPPED
@@ -38,7 +39,7 @@ def server_certificate(attempt: Attempt) -> Step:
         return Step(name, FAILED, "The server’s certificate is for another host name.")
     if not attempt.chain:
         return Step(name, FAILED, "The server sent no certificate that could be checked.")
-    subject = attempt.chain[0].subject.rfc4514_string() or "the certificate"
+    subject = subject_text(attempt.chain[0]) or "the certificate"
     return Step(name, OK, f"{subject} is trusted and covers the host name.")
 
 
@@ -64,7 +65,7 @@ def client_certificate(observation: Observation, attempt: Attempt) -> Step:
         leaf, *chain = observation.presented
         others = {0: "without intermediates", 1: "with one intermediate"}
         companions = others.get(len(chain), f"with {len(chain)} intermediates")
-        return Step(name, OK, f"Presented {leaf.subject.rfc4514_string() or 'the certificate'}, {companions}.")
+        return Step(name, OK, f"Presented {subject_text(leaf) or 'the certificate'}, {companions}.")
     if attempt.sent is Sent.EMPTY:
         return Step(name, FAILED, "Nothing was presented: the certificate fits none of the requested algorithms.")
     if attempt.handshake_completed:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography import x509
 from OpenSSL import SSL, crypto
@@ -103,6 +104,7 @@ def on_verify(connection: SSL.Connection, certificate: crypto.X509, error: int, 
     return transcript.observe or transcript.hostname_matched
 
 
+@lru_cache(maxsize=256)
 def covers(certificate: x509.Certificate, server_name: str) -> bool:
     """Whether the certificate's SAN names the host or IP address (RFC 9525; the common name does not count)."""
     is_address = ":" in server_name or server_name.replace(".", "").isdigit()
