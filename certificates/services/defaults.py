@@ -59,7 +59,7 @@ def claim_default(actor: Actor, certificate: ClientCertificate) -> None:
 
 def lock_owner(owner: Bot | None) -> None:
     """Let one at a time change what a bot owns. The platform has no row; the unique constraints guard it."""
-    if owner and not Bot.objects.select_for_update(no_key=True).filter(pk=owner.pk).exists():
+    if owner and Bot.objects.select_for_update(no_key=True).filter(pk=owner.pk).first() is None:
         raise NotFound(f"There is no bot “{owner.slug}”.")
 
 

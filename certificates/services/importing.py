@@ -66,7 +66,7 @@ def import_certificate(
     `ImportRefused` (findings not allowed), `Sealed`, `Conflict`.
     """
     inspection = preview(actor=actor, owner=owner, files=files, passphrase=passphrase)
-    check_model(ClientCertificate(bot=owner, name=name))
+    check_model(ClientCertificate(name=name))
     order = Order(
         actor=actor,
         owner=owner,

@@ -42,7 +42,7 @@ def import_trust_store(
     Raises `NotAllowed`, `NotFound`, `InvalidInput` (the name, or no certificate), `BundleError`, `Conflict`.
     """
     authorize(actor, Permission.TRUST_STORE_IMPORT, bot=owner)
-    check_model(TrustStore(bot=owner, name=name))
+    check_model(TrustStore(name=name))
     anchors = tuple({facts.sha256: facts for facts in sandbox.read_certificates(files)}.values())
     if not anchors:
         raise InvalidInput("The files hold no certificate.", field="files")

@@ -12,7 +12,7 @@ from botplatform.bots.access import authorize
 from botplatform.bots.roles import Permission
 from certificates.models import ClientCertificate
 from servicenodes.models import ServiceNode
-from servicenodes.services.nodes import check_owned, lock_nodes, record
+from servicenodes.services.nodes import check_owned, hold, lock_nodes, record
 
 
 @transaction.atomic
@@ -24,6 +24,7 @@ def attach_certificate(
     Raises `NotAllowed`, `NotFound`, `InvalidInput` for a certificate of another bot.
     """
     _authorize(actor, nodes)
+    hold(certificate)
     changed = []
     for node in lock_nodes(list(nodes)):
         check_owned(node, certificate, field="certificate")

@@ -52,6 +52,10 @@ def create_node(
     Raises `NotAllowed`, `InvalidInput` (`field` names the argument), `Conflict` for a taken slug.
     """
     authorize(actor, Permission.NODE_CHANGE, bot=bot)
+    if certificate is not None:
+        authorize(actor, Permission.NODE_ATTACH, bot=bot)
+    hold(certificate)
+    hold(trust_store)
     node = ServiceNode(bot=bot, name=name, dialog=dialog, method=method, url=url, headers=dict(headers or {}))
     node.certificate, node.trust_store = certificate, trust_store
     node.server_name, node.min_tls = server_name, min_tls
@@ -79,6 +83,8 @@ def change_node(*, actor: Actor, node: ServiceNode, expected_revision: int, **ch
     authorize(actor, Permission.NODE_CHANGE, bot=node.bot)
     if "certificate" in changes:
         authorize(actor, Permission.NODE_ATTACH, bot=node.bot)
+    hold(changes.get("certificate"))
+    hold(changes.get("trust_store"))
     locked = lock_nodes([node])[0]
     if locked.revision != expected_revision:
         raise Conflict("Somebody changed this service node meanwhile. Look at it again, then repeat your change.")
@@ -118,6 +124,16 @@ def lock_nodes(nodes: list[ServiceNode]) -> list[ServiceNode]:
         gone = next(node for node in nodes if node.pk in missing)
         raise NotFound(f"There is no service node “{gone.path}” any more.")
     return locked
+
+
+def hold(owned: ClientCertificate | TrustStore | None) -> None:
+    """Keep it from being deleted until the transaction ends. Call it before `lock_nodes`. Raises `NotFound`."""
+    if owned is None:
+        return
+    rows = type(owned)._default_manager.select_for_update(of=("self",), no_key=True)
+    if rows.filter(pk=owned.pk).first() is None:
+        what = "client certificate" if isinstance(owned, ClientCertificate) else "trust store"
+        raise NotFound(f"There is no {what} “{owned.path}” any more.")
 
 
 def check_owned(node: ServiceNode, owned: ClientCertificate | TrustStore | None, *, field: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
@@ -200,6 +200,17 @@ def test_what_expires_soon_exits_with_one(bot: Bot) -> None:
     }
     assert "expired 3 days ago" in run("list_certificates", "--expiring-within", "30").out
     assert run("list_certificates", "--expiring-within", "-10").code == 0
+
+
+@pytest.mark.parametrize("many", [1, 50])
+def test_a_list_costs_a_constant_number_of_queries(
+    many: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    bot = Bot.objects.create(slug="acme", name="Acme")
+    for _ in range(many):
+        make_certificate(bot)
+    with django_assert_num_queries(2):
+        assert len(run("list_certificates", "--json").document["certificates"]) == many
 
 
 def test_trust_stores(bot: Bot, save: Save) -> None:

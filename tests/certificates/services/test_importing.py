@@ -11,7 +11,7 @@ from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
-from botplatform.errors import InvalidInput, NotAllowed
+from botplatform.errors import InvalidInput, NotAllowed, NotFound
 from certificates.errors import BundleError, ImportRefused, Sealed
 from certificates.models import CertificateVersion, ChainRole, ClientCertificate, SealedKey, VersionStatus
 from certificates.pki.inspection import UploadedFile
@@ -208,6 +208,12 @@ def test_without_a_keyring_nothing_is_written(
     settings.KEYRING_FILE = tmp_path / "missing.json"
     with pytest.raises(Sealed):
         run(operator, bot, issued)
+    assert nothing_stored()
+
+
+def test_a_bot_that_is_gone_is_not_found(operator: Actor, issued: Issued) -> None:
+    with pytest.raises(NotFound):
+        run(operator, Bot(slug="gone", name="Gone"), issued)
     assert nothing_stored()
 
 

@@ -11,7 +11,7 @@ from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
-from botplatform.errors import DomainError, InvalidInput, NotAllowed
+from botplatform.errors import DomainError, InvalidInput, NotAllowed, NotFound
 from certificates.models import TrustAnchor, TrustStore
 from certificates.pki.inspection import UploadedFile
 from certificates.services.trust_stores import TrustStoreResult, import_trust_store
@@ -75,6 +75,11 @@ def test_what_is_no_certificate_is_refused(operator: Actor) -> None:
     with pytest.raises(InvalidInput):
         run(operator, None, CA.root().pem, name="Not a slug")
     assert not TrustStore.objects.exists()
+
+
+def test_a_bot_that_is_gone_is_not_found(operator: Actor) -> None:
+    with pytest.raises(NotFound):
+        run(operator, Bot(slug="gone", name="Gone"), CA.root().pem)
 
 
 def test_who_may_import(bot: Bot, manager: User, developer: User) -> None:

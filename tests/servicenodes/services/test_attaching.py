@@ -10,6 +10,7 @@ from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from botplatform.errors import InvalidInput, NotAllowed
+from certificates.services.certificates import delete_certificate
 from servicenodes.effective import effective_certificate, effective_certificates
 from servicenodes.models import ServiceNode
 from servicenodes.resolution import Rule
@@ -56,6 +57,14 @@ def test_a_foreign_certificate_is_attached_to_none_of_the_nodes(operator: Actor,
         attach_certificate(actor=operator, certificate=foreign, nodes=nodes)
     assert not ServiceNode.objects.filter(certificate__isnull=False).exists()
     assert not AuditEvent.objects.exists()
+
+
+def test_a_certificate_that_was_tested_can_still_be_deleted(operator: Actor, bot: Bot) -> None:
+    certificate = make_certificate(bot)
+    test = make_test(make_node(bot), verdict="accepted", version=certificate.active_version)
+    delete_certificate(actor=operator, certificate=certificate)
+    test.refresh_from_db()
+    assert (test.version, test.verdict) == (None, "accepted")
 
 
 def test_who_may_attach(bot: Bot, other_bot: Bot, developer: User, viewer: User) -> None:
