@@ -44,11 +44,12 @@ format: $(DEVELOPMENT) ## format the code and correct what the linter can correc
 	$(BIN)/ruff check --fix .
 
 bench: $(DEVELOPMENT) ## print the benchmarks' ratios
-	$(BIN)/python -m bench
+	@set -e; for file in bench/[a-z]*.py; do name=$${file#bench/}; \
+	  case $$name in _*) ;; *) $(BIN)/python -m bench.$${name%.py};; esac; done
 
 screenshots: $(DEVELOPMENT) ## retake the pictures of docs/images
-	$(BIN)/python scripts/run_tests tools
-	SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -m browser tests/e2e
+	@$(BIN)/python scripts/run_tests tools
+	$(BIN)/python scripts/screenshots
 
 requirements: $(DEVELOPMENT) ## compile the .in files into pinned and hashed .txt files
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
