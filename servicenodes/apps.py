@@ -8,3 +8,6 @@ class ServiceNodesConfig(AppConfig):
 
     name = "servicenodes"
     verbose_name = "Service nodes"
+
+    def ready(self) -> None:
+        from servicenodes import checks  # noqa: F401 - registers them
