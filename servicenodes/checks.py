@@ -19,7 +19,7 @@ def egress_can_be_read(app_configs: object, **kwargs: Any) -> list[CheckMessage]
     try:
         AddressPolicy.parse(settings.EGRESS_ALLOW)
     except InvalidInput as error:
-        found.append(Error(f"EGRESS_ALLOW: {error.text}", id="servicenodes.E001"))
+        found.append(Error(error.text, id="servicenodes.E001"))
     try:
         if settings.EGRESS_PROXY:
             parse_proxy(settings.EGRESS_PROXY)

@@ -42,7 +42,9 @@ class Command(ConsoleCommand):
         where.add_argument("node", metavar="NODE", nargs="?", help="bot-slug/node-slug")
         where.add_argument("--url", help="test this URL, which needs no node")
         parser.add_argument("--certificate", metavar="CERT", help="present this one instead")
-        parser.add_argument("--version", dest="certificate_version", metavar="N|staged", type=_version)
+        parser.add_argument(
+            "--version", dest="certificate_version", metavar="N|staged", type=_version, help="default: the active one"
+        )
         trust = parser.add_mutually_exclusive_group()
         trust.add_argument("--trust-store", metavar="NAME", help="verify the server with this trust store instead")
         trust.add_argument(
