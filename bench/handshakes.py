@@ -21,6 +21,7 @@ from pathlib import Path
 
 from certificates.pki.credential import Credential
 from servicenodes.tls.address_policy import AddressPolicy
+from servicenodes.tls.observation import Ending
 from servicenodes.tls.probe import ProbeRequest, run_probe
 from servicenodes.tls.trust import TrustAnchors
 from servicenodes.tls.verdict import Verdict, decide
@@ -82,8 +83,12 @@ def _probe(ports: list[int], trust: TrustAnchors, credential: Credential, *, con
     def call() -> None:
         url = f"https://127.0.0.1:{next(turn)}/"
         request = ProbeRequest(url, trust, POLICY, credential, method="GET", control=control)
-        judgement = decide(run_probe(request), now=credential.leaf.not_valid_before_utc)
-        assert judgement.verdict is Verdict.ACCEPTED, judgement
+        observation = run_probe(request)
+        assert observation.real is not None
+        assert observation.real.ending is Ending.DATA
+        if control:  # the judgement belongs to the full test
+            judgement = decide(observation, now=credential.leaf.not_valid_before_utc)
+            assert judgement.verdict is Verdict.ACCEPTED, judgement
 
     return call
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from servicenodes.tls.context import ContextSpec, context_for
@@ -36,7 +36,7 @@ class Plan:
     host_header: str
     method: str
     path: str
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
     observe: bool  # collect every verification error; only for attempts without a client certificate
     patience_s: float  # how long to wait for the server's word after our request
 

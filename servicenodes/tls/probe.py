@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from certificates.pki.credential import Credential
 from servicenodes.errors import AddressDenied, ConnectFailed, CredentialRefused, ResolveFailed
@@ -46,7 +46,7 @@ class ProbeRequest:
     address_policy: AddressPolicy
     credential: Credential | None = None
     method: str = "OPTIONS"
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold tokens
     server_name: str | None = None
     min_tls: str = "1.2"
     max_tls: str | None = None
@@ -264,7 +264,7 @@ class _Probe:
         told = self._steps.get(step.name)
         if told is not None and (step.status is not StepStatus.FAILED or told.status is StepStatus.FAILED):
             return
-        step = replace(step, ms=round((now - self._last) * 1000, 1) if timed else 0.0)
+        step = Step(step.name, step.status, step.detail, round((now - self._last) * 1000, 1) if timed else 0.0)
         self._last = now
         self._steps[step.name] = step
         if self._on_step is not None:

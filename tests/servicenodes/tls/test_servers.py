@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -26,6 +28,7 @@ from tests.servers import (
     openssl_server,
     python_server,
     raw_server,
+    wait_until_listening,
 )
 from tests.servicenodes.tls.world import probe, server_certificate, world
 
@@ -359,3 +362,45 @@ def test_steps_come_in_order_while_it_happens() -> None:
     assert [step.name for step in observation.steps] == expected
     assert observation.real is not None
     assert observation.real.ending is Ending.DATA
+
+
+def test_request_after_the_request_in_tls_1_2_is_seen_as_late(tmp_path: Path) -> None:
+    """`R` on the standard input of s_server renegotiates and asks for a certificate, as some backends do per path."""
+    (tmp_path / "server.pem").write_bytes(world().server.chain_pem + world().server.key_pem)
+    port = free_port()
+    command = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-tls1_2", "-cert", str(tmp_path / "server.pem")]
+    command += ["-key", str(tmp_path / "server.pem"), "-no_resumption_on_reneg"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        assert server.stdin is not None
+        try:
+            wait_until_listening(port, server)
+            stdin = server.stdin
+            timer = threading.Timer(1.0, lambda: (stdin.write(b"R\n"), stdin.flush()))
+            timer.start()
+            url = f"https://127.0.0.1:{port}/"
+            observation, judgement = probe(url, world().clients["good_p256"], control=False, timeout_s=2.5)
+            timer.join()
+        finally:
+            server.terminate()
+    assert observation.real is not None
+    assert observation.real.requested_late
+    assert observation.real.sent == "certificate"
+    assert "requested_late" in {finding.code for finding in judgement.findings}
+
+
+@pytest.mark.parametrize(
+    ("options", "verdict", "reason"),
+    [
+        ({"key": "rsa-1024"}, V.CERTIFICATE_UNUSABLE, R.ENGINE_REFUSED),
+        ({"signature_hash": "sha1"}, V.REJECTED, R.BAD_CERTIFICATE),
+        ({"key": "ed25519"}, V.ACCEPTED, R.PROVEN),
+        ({"key": "ec-p384"}, V.ACCEPTED, R.PROVEN),
+    ],
+)
+def test_other_keys_and_signatures(options: dict[str, str], verdict: V, reason: R) -> None:
+    client = world().issuing.issue("other.example", **options)  # type: ignore[arg-type]
+    with _requires() as peer:
+        _, judgement = probe(peer.url, client.credential())
+    assert (judgement.verdict, judgement.reason) == (verdict, reason)
