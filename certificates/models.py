@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 def visible_filter(user: User) -> Q:
     """Objects with a nullable `bot`: the user's bots, and what belongs to the platform."""
+    if user.is_administrator or user.is_auditor:
+        return Q()  # all there is: a condition that every row meets would only cost time
     return Q(bot__isnull=True) | Q(bot__in=Bot.objects.visible_to(user).values("pk"))
 
 
