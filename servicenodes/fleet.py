@@ -36,19 +36,31 @@ def survey(user: User, now: datetime) -> Fleet:
     """The fleet as far as `user` may see it."""
     nodes = ServiceNode.objects.visible_to(user)
     tested = nodes.with_last_test()
-    active = CertificateVersion.objects.filter(
-        certificate__in=ClientCertificate.objects.visible_to(user), status=VersionStatus.ACTIVE
-    )
+    active = _versions(user).filter(status=VersionStatus.ACTIVE)
     expiring = active.filter(not_after__lte=now + EXPIRES_SOON).order_by("not_after")
     failing = tested.filter(last_verdict__isnull=False).exclude(last_verdict=ACCEPTED)  # type: ignore[misc]
     bare = without_certificate(nodes)
     return Fleet(
         expiring=list(expiring.select_related("certificate__bot").defer("leaf_der")[:SHOWN]),
-        failing=list(failing.order_by("-last_tested_at")[:SHOWN]),
+        failing=_newest(tested, failing),
         untested=list(tested.filter(last_verdict__isnull=True)[:SHOWN]),  # type: ignore[misc]
         unprotected=list(bare.select_related("bot")[:SHOWN]),
         numbers=_numbers(user=user, tested=tested, active=active, expiring=expiring, bare=bare),
     )
+
+
+def _versions(user: User) -> QuerySet[CertificateVersion]:
+    """The versions the user may know of."""
+    versions = CertificateVersion.objects.all()
+    if user.is_administrator or user.is_auditor:
+        return versions  # as in `visible_filter`: no condition where every row meets it
+    return versions.filter(certificate__in=ClientCertificate.objects.visible_to(user))
+
+
+def _newest(tested: ServiceNodeQuerySet, failing: ServiceNodeQuerySet) -> list[ServiceNode]:
+    """The failing nodes tested last. Chosen by key first: all columns of all nodes would be sorted otherwise."""
+    keys = list(failing.order_by("-last_tested_at").values_list("pk", flat=True)[:SHOWN])
+    return sorted(tested.filter(pk__in=keys), key=lambda node: keys.index(node.pk))
 
 
 def without_certificate(nodes: ServiceNodeQuerySet) -> ServiceNodeQuerySet:

@@ -64,7 +64,9 @@ def change(request: HttpRequest, bot: Bot, username: str) -> HttpResponse:
     """Another role for a member."""
     membership = get_object_or_404(bot.memberships.select_related("user", "bot"), user__username=username)
     form = RoleForm(request.POST)
-    if form.is_valid():
+    if not form.is_valid():
+        messages.error(request, "There is no such role. Choose one from the list.")
+    else:
         role = form.cleaned_data["role"]
         try:
             change_member(actor=Actor.of(request.user), membership=membership, role=role)  # type: ignore[arg-type]

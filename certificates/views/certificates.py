@@ -37,7 +37,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     """Every certificate the user may know of."""
     user = cast(User, request.user)
     form = CertificateFilter(request.GET or None)
-    found = searching.with_expiry(ClientCertificate.objects.visible_to(user).with_active_version())
+    found = ClientCertificate.objects.visible_to(user).with_active_version()
     if form.is_valid():
         if text := form.cleaned_data["q"].strip():
             found = searching.search(found, text)

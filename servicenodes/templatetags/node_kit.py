@@ -33,6 +33,12 @@ VERDICTS = {
     "address_denied": ("error", "Address denied"),
     "inconclusive": ("warning", "Inconclusive"),
 }
+SOURCES = {
+    "node": "the service node",
+    "bot": "the bot’s default",
+    "platform": "the platform’s default",
+    "option": "whoever asked for the test",
+}
 STATES = {
     "queued": ("info", "Waiting"),
     "running": ("running", "Running"),
@@ -77,6 +83,12 @@ def effective_certificate(effective: Effective[ClientCertificate], reason: bool 
         "rule": rules.get(effective.rule.value, ""),
         "reason": effective.reason if reason else "",
     }
+
+
+@register.filter
+def source_words(source: str) -> str:
+    """Who chose the certificate of a report, in words."""
+    return SOURCES.get(source, "nobody: none is effective")
 
 
 @register.inclusion_tag("components/step_timeline.html")

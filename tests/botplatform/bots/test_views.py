@@ -43,8 +43,10 @@ def test_an_owner_adds_changes_and_removes_people(sign_in: SignIn, owner: User, 
     assert Membership.objects.get(user=stranger).role == "viewer"
     client.post(f"{people}{stranger.username}/change/", {"role": "developer"})
     assert Membership.objects.get(user=stranger).role == "developer"
-    page = client.get(people).content.decode()
+    wrong = client.post(f"{people}{stranger.username}/change/", {"role": "king"}, follow=True)
+    page = wrong.content.decode()
     assert "stranger is now developer" in page
+    assert "no such role" in page
     client.post(f"{people}{stranger.username}/remove/")
     assert not Membership.objects.filter(user=stranger).exists()
 
