@@ -150,9 +150,11 @@ def test_it_works_without_javascript(
     context.close()
 
 
-PAGES = ("/", "/bots/", "/bots/acme/", "/bots/acme/people/", "/nodes/", NODE, f"{NODE}edit/", f"{NODE}attach/")
-PAGES += ("/certificates/", "/bots/acme/certificates/bank-api/", "/bots/acme/certificates/import/", "/trust-stores/")
-PAGES += ("/bots/acme/trust-stores/bank/", "/audit/", "/people/", "/settings/", "/patterns/", "/password/")
+PAGES = f"""
+/ /bots/ /bots/acme/ /bots/acme/people/ /nodes/ {NODE} {NODE}edit/ {NODE}attach/ /bots/acme/nodes/new/ /bots/new/
+/certificates/ /bots/acme/certificates/bank-api/ /bots/acme/certificates/import/ /trust-stores/ /audit/ /people/
+/bots/acme/trust-stores/bank/ /bots/acme/trust-stores/import/ /settings/ /patterns/ /password/
+""".split()
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
