@@ -3,9 +3,9 @@
 The order is the truth's: after the handshake we listen before we write. Writing to a server that has just refused us
 provokes a reset, and a reset may destroy the alert that says why.
 
-When listening ends (`tls.md` 3): at the first sign of life after our part of the handshake, or after
-max(1 s, 4 × round trip). A session ticket is a sign of life and no acceptance. In TLS 1.2 it arrives within the
-handshake, so a server with tickets costs no waiting; one without tickets costs a second per attempt.
+When listening ends: a moment (two round trips) after the first sign of life that follows our part of the handshake,
+or after max(1 s, 4 × round trip). A session ticket is a sign of life and no acceptance. In TLS 1.2 it arrives within
+the handshake. So a server with tickets costs hardly any waiting; one without costs a second per attempt.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from servicenodes.tls.wire import Deadline, Wire
 
 LISTEN_S = 1.0
 LISTEN_RTTS = 4
+GRACE_S = 0.01
+GRACE_RTTS = 2
 TELLING_BODY_S = 2.0  # how long to wait for the rest of a page that may name the reason
 
 
@@ -151,14 +153,16 @@ class Conversation:
 
     def _read_until(self, enough: Callable[[], bool]) -> None:
         """Read what is there; then wait for more, unless it is enough or the conversation has ended."""
+        grace: Deadline | None = None
         while not self._exchange.done:
             data = self._machine.read()
             self._flush()  # answers to renegotiation and key updates
             if data is not None:
                 self._feed(data)
             elif enough():
-                # What has already arrived is read in any case: an alert may stand behind a ticket.
-                self._wait = Deadline(0.0)
+                # An alert or a close may stand right behind a ticket.
+                grace = grace or self._wait.or_sooner(max(GRACE_S, GRACE_RTTS * self._wire.rtt_s))
+                self._wait = grace
                 if not self._take():
                     self._ending = None if self._ending is Ending.TIMEOUT else self._ending
                     return

@@ -200,7 +200,7 @@ CASES: list[tuple[str, Server, V, str, C]] = [
     ),
     (
         "closes before the request",
-        lambda: _requires(**OPTIONAL, behaviour=lambda connection: None),
+        lambda: _requires(**OPTIONAL, behaviour=lambda connection: None, tickets=False),
         V.REJECTED,
         R.SILENT_CLOSE,
         C.HIGH,
