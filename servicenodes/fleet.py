@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import TruncMonth
 
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
@@ -15,6 +16,7 @@ from servicenodes.models import ServiceNode, ServiceNodeQuerySet
 
 ACCEPTED = "accepted"
 SHOWN = 8
+MONTHS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Fleet:
     untested: list[ServiceNode]
     unprotected: list[ServiceNode]
     numbers: dict[str, int]
+    expiries: list[tuple[date, int]]  # the first day of each of the coming months, and how many expire in it
 
     @property
     def needs_nobody(self) -> bool:
@@ -45,6 +48,7 @@ def survey(user: User, now: datetime) -> Fleet:
         failing=_newest(tested, failing),
         untested=list(tested.filter(last_verdict__isnull=True)[:SHOWN]),  # type: ignore[misc]
         unprotected=list(bare.select_related("bot")[:SHOWN]),
+        expiries=_expiries(active, now),
         numbers=_numbers(user=user, tested=tested, active=active, expiring=expiring, bare=bare),
     )
 
@@ -61,6 +65,16 @@ def _newest(tested: ServiceNodeQuerySet, failing: ServiceNodeQuerySet) -> list[S
     """The failing nodes tested last. Chosen by key first: all columns of all nodes would be sorted otherwise."""
     keys = list(failing.order_by("-last_tested_at").values_list("pk", flat=True)[:SHOWN])
     return sorted(tested.filter(pk__in=keys), key=lambda node: keys.index(node.pk))
+
+
+def _expiries(active: QuerySet[CertificateVersion], now: datetime) -> list[tuple[date, int]]:
+    """How many active versions expire in this month and each of the eleven after it."""
+    first = now.year * 12 + now.month - 1
+    months = [date(number // 12, number % 12 + 1, 1) for number in range(first, first + MONTHS)]
+    coming = active.filter(not_after__gt=now, not_after__lt=now + timedelta(days=31 * MONTHS))
+    counted = coming.annotate(month=TruncMonth("not_after", tzinfo=UTC)).values("month").order_by("month")
+    found = {row["month"].date(): row["n"] for row in counted.annotate(n=Count("pk"))}
+    return [(month, found.get(month, 0)) for month in months]
 
 
 def without_certificate(nodes: ServiceNodeQuerySet) -> ServiceNodeQuerySet:

@@ -26,6 +26,7 @@ from certificates.services import uploads
 from certificates.services.importing import ImportResult, import_certificate, preview
 from certificates.services.state import sealed_reason
 
+TICK_OR_LEAVE = "Tick every finding that you insist on, or start again with other files."
 PASSPHRASE_ERRORS = {"passphrase_required", "passphrase_wrong"}
 
 
@@ -109,13 +110,14 @@ def _refuse(form: ImportForm, error: DomainError, context: dict[str, Any]) -> No
     field = None
     if isinstance(error, BundleError):
         field = "passphrase" if error.code in PASSPHRASE_ERRORS else "files"
-    if isinstance(error, ImportRefused):
-        field = "allow"
     if inspection is not None:
         form.offer(inspection.findings)
         context |= {"inspection": inspection, "upload": form.cleaned_data.get("upload", "")}
     if getattr(error, "code", "") == "preview_expired":
         field = "files"
+    if isinstance(error, ImportRefused):
+        form.add_error("allow", TICK_OR_LEAVE)  # the findings themselves stand above, each in its own sentence
+        return
     show_error(form, error, field=field)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -60,6 +60,7 @@ def patterns(request: HttpRequest) -> HttpResponse:
         "steps": timeline(STEPS, finished=True),
         "running": timeline(STEPS[:2], finished=False),
         "moments": [now - timedelta(days=3), now + timedelta(days=12), now + timedelta(days=300), None],
+        "expiries": [(date(2026, month, 1), month % 4 * 3) for month in range(1, 13)],
         "leaf": _facts("CN=acme-bot,O=Acme", "CN=Bank issuing CA", 12),
         "intermediates": [_facts("CN=Bank issuing CA", "CN=Bank root", 900)],
         "root": _facts("CN=Bank root", "CN=Bank root", 4000),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from typing import Any
 
 from django import template
@@ -33,6 +33,7 @@ TONE_ICONS = {
 SEVERITY_WORDS = {"error": "Refuses", "warning": "Warning", "info": "Note"}
 # Pages of these lie under a bot or the platform, but belong to their own list.
 OWN_SECTIONS = ("certificates", "trust-stores", "nodes")
+BAR_HEIGHT = 48
 THEMES = ("light", "dark")
 
 
@@ -105,6 +106,14 @@ def expires(when: datetime | str | None) -> dict[str, Any]:
         return {"when": None}
     now = timezone.now()
     return {"when": moment, "words": moments.distance(moment, now), "tone": moments.expiry_tone(moment, now)}
+
+
+@register.inclusion_tag("components/expiry_timeline.html")
+def expiry_timeline(months: Sequence[tuple[date, int]]) -> dict[str, Any]:
+    """How many certificates expire in each month: a bar and a number each."""
+    most = max((count for _, count in months), default=0) or 1
+    bars = [{"month": month, "count": count, "height": round(BAR_HEIGHT * count / most)} for month, count in months]
+    return {"bars": [{**bar, "top": BAR_HEIGHT - bar["height"]} for bar in bars], "full": BAR_HEIGHT}  # type: ignore[operator]
 
 
 @register.inclusion_tag("components/moment.html")

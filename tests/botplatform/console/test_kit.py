@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.core.paginator import Paginator
@@ -135,6 +135,15 @@ def test_an_expiry_shows_the_absolute_time_and_its_tone() -> None:
     assert moments.parse("nonsense") is None
 
 
+def test_the_expiry_timeline_has_a_bar_and_a_number_a_month() -> None:
+    text = render("{% expiry_timeline months %}", months=[(date(2026, 12, 1), 4), (date(2027, 1, 1), 1)])
+    assert 'height="48"' in text
+    assert 'height="12"' in text
+    assert "Dec 2026" in text
+    assert "Jan 2027" in text
+    assert 'height="0"' in render("{% expiry_timeline months %}", months=[(date(2026, 12, 1), 0)])
+
+
 def test_a_fingerprint_and_a_command_can_be_copied() -> None:
     assert render("{% fingerprint 'abcd' 'it' %}").count("abcd") == 3
     assert 'data-copy-text="curl &quot;x&quot;"' in render("{% command_line text 'curl' %}", text='curl "x"')
@@ -186,5 +195,14 @@ def test_every_component_is_on_the_pattern_page(sign_in: Callable[[User], Client
     assert page.status_code == 200
     used = {template.name for template in page.templates}
     components = {"status", "note", "finding_list", "certificate_facts", "chain_picture", "expires", "moment"}
-    components |= {"step_timeline", "effective", "field", "command_line", "fingerprint", "empty_state", "pagination"}
+    components |= {
+        "step_timeline",
+        "expiry_timeline",
+        "effective",
+        "field",
+        "command_line",
+        "fingerprint",
+        "empty_state",
+        "pagination",
+    }
     assert {f"components/{name}.html" for name in components | {"crumbs"}} <= used
