@@ -93,7 +93,12 @@ class CertificateFilter(forms.Form):
     show = forms.ChoiceField(
         required=False,
         label="Show",
-        choices=[("", "All"), ("expiring", "Expiring within 30 days"), ("expired", "Expired"), ("default", "Defaults")],
+        choices=[
+            ("", "All"),
+            ("expiring", "Expired, or within 30 days"),
+            ("expired", "Expired only"),
+            ("default", "Defaults"),
+        ],
     )
 
 

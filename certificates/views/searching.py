@@ -36,7 +36,7 @@ def search(certificates: ClientCertificateQuerySet, text: str) -> ClientCertific
 def show(certificates: ClientCertificateQuerySet, what: str, now: datetime) -> ClientCertificateQuerySet:
     """The choice of the filter: expiring, expired, default, or all."""
     if what == "expiring":
-        return with_expiry(certificates).filter(expires_at__gt=now, expires_at__lte=now + EXPIRES_SOON)  # type: ignore[misc]
+        return with_expiry(certificates).filter(expires_at__lte=now + EXPIRES_SOON)  # type: ignore[misc]
     if what == "expired":
         return with_expiry(certificates).filter(expires_at__lte=now)  # type: ignore[misc]
     return certificates.filter(is_default=True) if what == "default" else certificates
