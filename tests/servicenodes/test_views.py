@@ -228,6 +228,25 @@ def test_the_test_of_another_node_is_not_found(sign_in: SignIn, viewer: User, bo
     assert sign_in(viewer).get(f"{NODE}tests/{elsewhere.pk}/").status_code == 404
 
 
+@pytest.mark.parametrize("hostile", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 }}{% now %}"])
+def test_names_cannot_write_html(sign_in: SignIn, administrator: User, bot: Bot, hostile: str) -> None:
+    Bot.objects.filter(pk=bot.pk).update(name=hostile)
+    bot.refresh_from_db()
+    node = make_node(bot, "get-balance", name=hostile, dialog=hostile, headers={"A": hostile}, method="GET")
+    certificate = make_certificate(bot, "bank-api", is_default=True)
+    certificate.versions.update(subject=f"CN={hostile}", issuer=f"CN={hostile}")
+    finding = {"code": hostile, "severity": "error", "text": hostile}
+    report = {"advice": [hostile], "findings": [finding], "reproduce": {"curl": hostile}, "summary": hostile}
+    steps = [{"name": hostile, "status": "ok", "detail": hostile, "ms": 1.0}]
+    test = make_test(node, verdict="rejected", reason=hostile, summary=hostile, report=report, steps=steps)
+    client = sign_in(administrator)
+    paths = ["/", "/bots/", "/bots/acme/", "/nodes/", NODE, f"{NODE}edit/", f"{NODE}attach/", f"{NODE}tests/{test.pk}/"]
+    for path in [*paths, "/certificates/", certificate.get_absolute_url(), "/bots/acme/people/"]:
+        text = client.get(path).content.decode()
+        assert hostile not in text or "{{" in hostile, path
+        assert "<img src=x" not in text, path
+
+
 # --- Settings ---------------------------------------------------------------------------------------------------------
 
 
