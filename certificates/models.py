@@ -154,6 +154,8 @@ class CertificateVersion(models.Model):
             models.Index(name="version_by_expiry", fields=("status", "not_after")),
             models.Index(name="version_by_sha256", fields=("sha256",)),
             models.Index(name="version_by_serial", fields=("serial",)),
+            # Lists load the active versions of one page: without it SQLite reads all active ones.
+            models.Index(name="version_by_status", fields=("certificate", "status")),
         )
 
     def __str__(self) -> str:

@@ -248,6 +248,10 @@ class Migration(migrations.Migration):
             model_name="certificateversion",
             index=models.Index(fields=["serial"], name="version_by_serial"),
         ),
+        migrations.AddIndex(
+            model_name="certificateversion",
+            index=models.Index(fields=["certificate", "status"], name="version_by_status"),
+        ),
         migrations.AddConstraint(
             model_name="certificateversion",
             constraint=models.UniqueConstraint(fields=("certificate", "number"), name="version_number_once"),
