@@ -4,6 +4,7 @@ DomainError                     something a person can understand and correct
 ├── NotAllowed                  the actor lacks the permission
 ├── NotFound                    no such object, or not visible to the actor: the two look the same
 ├── Conflict                    somebody else changed it, or it is in use
+│   └── Stale                   it is not as the caller last saw it: look again, then decide
 └── InvalidInput                a value is not acceptable; `field` names it
 
 The apps add their own branches in `certificates.errors` and `servicenodes.errors`.
@@ -39,6 +40,12 @@ class Conflict(DomainError):
     """The object changed meanwhile, or something else still uses it."""
 
     code = "conflict"
+
+
+class Stale(Conflict):
+    """The object changed since the caller read it."""
+
+    code = "stale"
 
 
 class InvalidInput(DomainError):

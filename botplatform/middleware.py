@@ -14,6 +14,7 @@ from botplatform.errors import Conflict, DomainError, InvalidInput, NotAllowed, 
 from botplatform.text import holds_nul_or_surrogate
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+STATUSES = {NotAllowed: 403, Conflict: 409}
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 DRAIN_LIMIT_BYTES = 32 * 1024 * 1024  # a browser shows our page only after it could send; beyond this we hang up
 DRAIN_CHUNK_BYTES = 64 * 1024
@@ -81,7 +82,7 @@ class DomainErrorMiddleware:
             raise Http404 from exception
         if not isinstance(exception, DomainError):
             return None
-        status = {NotAllowed: 403, Conflict: 409}.get(type(exception), 400)
+        status = next((code for kind, code in STATUSES.items() if isinstance(exception, kind)), 400)
         return error_page(request, exception, status)
 
 

@@ -11,34 +11,39 @@ from django.db.models import QuerySet
 
 from botplatform.accounts.actors import Actor, ActorKind
 from botplatform.accounts.models import User
-from botplatform.bots.models import PLATFORM_SLUG, Bot
+from botplatform.bots.models import PLATFORM_SLUG, ApiToken, Bot
 from botplatform.errors import InvalidInput, NotFound
 from certificates.models import ClientCertificate, ClientCertificateQuerySet, TrustStore, TrustStoreQuerySet
 
 
-def scope_of(actor: Actor) -> User | None:
-    """The user whose view limits the actor, or None when the actor sees everything."""
-    return actor.user if actor.kind is ActorKind.USER else None
+def scope_of(actor: Actor) -> User | ApiToken | None:
+    """The user or token whose view limits the actor, or None when the actor sees everything."""
+    if actor.kind in {ActorKind.OPERATING_SYSTEM, ActorKind.PLATFORM}:
+        return None
+    viewer = actor.token or actor.user
+    if viewer is None:
+        raise TypeError(f"an actor of the kind {actor.kind} without a user or token")
+    return viewer
 
 
 def visible_bots(actor: Actor) -> QuerySet[Bot]:
     """The bots the actor may know of."""
-    user = scope_of(actor)
-    return Bot.objects.all() if user is None else Bot.objects.visible_to(user)
+    viewer = scope_of(actor)
+    return Bot.objects.all() if viewer is None else Bot.objects.visible_to(viewer)
 
 
 def visible_certificates(actor: Actor) -> ClientCertificateQuerySet:
     """The client certificates the actor may know of, with their bots."""
-    user = scope_of(actor)
+    viewer = scope_of(actor)
     certificates: ClientCertificateQuerySet = ClientCertificate.objects.select_related("bot")
-    return certificates if user is None else certificates.visible_to(user)
+    return certificates if viewer is None else certificates.visible_to(viewer)
 
 
 def visible_trust_stores(actor: Actor) -> TrustStoreQuerySet:
     """The trust stores the actor may know of, with their bots."""
-    user = scope_of(actor)
+    viewer = scope_of(actor)
     stores: TrustStoreQuerySet = TrustStore.objects.select_related("bot")
-    return stores if user is None else stores.visible_to(user)
+    return stores if viewer is None else stores.visible_to(viewer)
 
 
 def find_bot(actor: Actor, slug: str) -> Bot:

@@ -5,6 +5,7 @@ A sealed key lives in its own table so that no query for certificates ever touch
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from typing import TYPE_CHECKING
 
@@ -17,20 +18,21 @@ from botplatform.bots.models import PLATFORM_SLUG, Bot, validate_slug
 
 if TYPE_CHECKING:
     from botplatform.accounts.models import User
+    from botplatform.bots.models import ApiToken
 
 
-def visible_filter(user: User) -> Q:
-    """Objects with a nullable `bot`: the user's bots, and what belongs to the platform."""
-    if user.is_administrator or user.is_auditor:
+def visible_filter(viewer: User | ApiToken) -> Q:
+    """Objects with a nullable `bot`: the viewer's bots, and what belongs to the platform."""
+    if viewer.is_administrator or viewer.is_auditor:
         return Q()  # all there is: a condition that every row meets would only cost time
-    return Q(bot__isnull=True) | Q(bot__in=Bot.objects.visible_to(user).values("pk"))
+    return Q(bot__isnull=True) | Q(bot__in=Bot.objects.visible_to(viewer).values("pk"))
 
 
 class ClientCertificateQuerySet(models.QuerySet["ClientCertificate"]):
     """Reads of client certificates."""
 
-    def visible_to(self, user: User) -> ClientCertificateQuerySet:
-        return self.filter(visible_filter(user)) if user.is_active else self.none()
+    def visible_to(self, viewer: User | ApiToken) -> ClientCertificateQuerySet:
+        return self.filter(visible_filter(viewer)) if viewer.is_active else self.none()
 
     def of_owner(self, owner: Bot | None) -> ClientCertificateQuerySet:
         """Those of a bot, or of the platform when `owner` is None."""
@@ -95,6 +97,13 @@ class ClientCertificate(models.Model):
         if self.bot is None:
             return reverse("certificates:platform_detail", args=[self.name])
         return reverse("certificates:detail", args=[self.bot.slug, self.name])
+
+    @property
+    def state(self) -> str:
+        """A short digest that differs after any change: the default, the versions, their status. One query."""
+        versions = self.versions.order_by("number").values_list("number", "status")
+        facts = [str(self.pk), str(self.is_default), *(f"{number} {status}" for number, status in versions)]
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
     @property
     def active_version(self) -> CertificateVersion | None:
@@ -213,8 +222,8 @@ class SealedKey(models.Model):
 class TrustStoreQuerySet(models.QuerySet["TrustStore"]):
     """Reads of trust stores."""
 
-    def visible_to(self, user: User) -> TrustStoreQuerySet:
-        return self.filter(visible_filter(user)) if user.is_active else self.none()
+    def visible_to(self, viewer: User | ApiToken) -> TrustStoreQuerySet:
+        return self.filter(visible_filter(viewer)) if viewer.is_active else self.none()
 
     def of_owner(self, owner: Bot | None) -> TrustStoreQuerySet:
         return self.filter(bot=owner) if owner else self.filter(bot__isnull=True)

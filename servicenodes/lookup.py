@@ -10,9 +10,9 @@ from servicenodes.models import ServiceNode, ServiceNodeQuerySet
 
 def visible_nodes(actor: Actor) -> ServiceNodeQuerySet:
     """The service nodes the actor may know of, with their bots."""
-    user = scope_of(actor)
+    viewer = scope_of(actor)
     nodes: ServiceNodeQuerySet = ServiceNode.objects.select_related("bot", "certificate", "trust_store")
-    return nodes if user is None else nodes.visible_to(user)
+    return nodes if viewer is None else nodes.visible_to(viewer)
 
 
 def split_node_path(path: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from certificates.models import CertificateVersion, ClientCertificate, TrustStor
 
 if TYPE_CHECKING:
     from botplatform.accounts.models import User
+    from botplatform.bots.models import ApiToken
 
 
 class Method(models.TextChoices):
@@ -40,8 +41,8 @@ class TLSVersion(models.TextChoices):
 class ServiceNodeQuerySet(models.QuerySet["ServiceNode"]):
     """Reads of service nodes."""
 
-    def visible_to(self, user: User) -> ServiceNodeQuerySet:
-        return self.filter(bot__in=Bot.objects.visible_to(user).values("pk"))
+    def visible_to(self, viewer: User | ApiToken) -> ServiceNodeQuerySet:
+        return self.filter(bot__in=Bot.objects.visible_to(viewer).values("pk"))
 
     def with_last_test(self) -> ServiceNodeQuerySet:
         """Adds `last_test_id`, `last_verdict`, `last_summary`, `last_tested_at` of the newest finished test, or None.
@@ -115,8 +116,8 @@ class ServiceNode(models.Model):
 class ConnectionTestQuerySet(models.QuerySet["ConnectionTest"]):
     """Reads of connection tests."""
 
-    def visible_to(self, user: User) -> ConnectionTestQuerySet:
-        return self.filter(node__bot__in=Bot.objects.visible_to(user).values("pk"))
+    def visible_to(self, viewer: User | ApiToken) -> ConnectionTestQuerySet:
+        return self.filter(node__bot__in=Bot.objects.visible_to(viewer).values("pk"))
 
 
 class RunState(StrEnum):

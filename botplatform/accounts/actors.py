@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from botplatform.accounts.models import User
+    from botplatform.bots.models import ApiToken
 
 
 class ActorKind(StrEnum):
@@ -18,23 +19,40 @@ class ActorKind(StrEnum):
     USER = "user"  # signed in to the console, or named with --actor
     OPERATING_SYSTEM = "operating_system"  # whoever may run manage.py; has every permission
     PLATFORM = "platform"  # the product itself: workers, schedules
+    TOKEN = "token"  # noqa: S105 — a program with an API token; never more than its creator may do
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, as the audit trail records it. `user` is None for all but users."""
+    """Who acts, as the audit trail records it.
+
+    `user` is None for the operating system and the platform; a token's is its creator. `token` is None for others.
+    """
 
     kind: ActorKind
     name: str
     user: User | None = None
+    token: ApiToken | None = None
 
     @property
     def user_id(self) -> uuid.UUID | None:
-        return None if self.user is None else self.user.pk
+        """The user who acts in person. A token is not its creator."""
+        return None if self.user is None or self.kind is not ActorKind.USER else self.user.pk
+
+    @property
+    def recorded_id(self) -> uuid.UUID | None:
+        """What the audit trail names: the user, or the token."""
+        return self.user_id if self.token is None else self.token.pk
 
     @classmethod
     def of(cls, user: User) -> Actor:
         return cls(ActorKind.USER, user.get_username(), user)
+
+    @classmethod
+    def of_token(cls, token: ApiToken) -> Actor:
+        """Whoever holds the token. Needs `created_by` loaded."""
+        name = f"token {token.prefix} of {token.created_by.get_username()}"
+        return cls(ActorKind.TOKEN, name, token.created_by, token)
 
     @classmethod
     def operating_system(cls) -> Actor:

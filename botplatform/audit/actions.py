@@ -13,6 +13,9 @@ class Action(StrEnum):
     USER_CHANGED = "user.changed"
     BOT_CREATED = "bot.created"
     BOT_CHANGED = "bot.changed"
+    BOT_DELETED = "bot.deleted"
+    TOKEN_CREATED = "token.created"  # noqa: S105
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105
     MEMBER_ADDED = "member.added"
     MEMBER_CHANGED = "member.changed"
     MEMBER_REMOVED = "member.removed"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 from botplatform.accounts.actors import ActorKind
-from botplatform.bots.models import Bot
+from botplatform.bots.models import ApiToken, Bot
 from botplatform.bots.roles import ROLE_PERMISSIONS, Permission, Role
 
 if TYPE_CHECKING:
@@ -20,11 +20,14 @@ _ROLES_THAT_SEE = [role.value for role in Role if Permission.AUDIT_VIEW in ROLE_
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
     """Reads of the trail."""
 
-    def visible_to(self, user: User) -> AuditEventQuerySet:
+    def visible_to(self, viewer: User | ApiToken) -> AuditEventQuerySet:
         """All for administrators and auditors; for others the events of bots whose trail they may read."""
-        if user.is_administrator or user.is_auditor:
+        if viewer.is_administrator or viewer.is_auditor:
             return self
-        bots = Bot.objects.visible_to(user).filter(memberships__user=user, memberships__role__in=_ROLES_THAT_SEE)
+        user = viewer.created_by if isinstance(viewer, ApiToken) else viewer
+        bots = Bot.objects.visible_to(viewer)
+        if not (user.is_administrator or user.is_auditor):
+            bots = bots.filter(memberships__user=user, memberships__role__in=_ROLES_THAT_SEE)
         return self.filter(bot_id__in=bots.values("pk"))
 
 

@@ -40,7 +40,7 @@ def record(
         raise transaction.TransactionManagementError("record() must run in the transaction of the change it records")
     event = AuditEvent(
         actor_kind=actor.kind.value,
-        actor_id=actor.user_id,
+        actor_id=actor.recorded_id,
         actor_name=clean_text(actor.name, 150),
         action=Action(action).value,
         bot_id=bot.pk if bot else None,

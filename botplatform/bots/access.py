@@ -14,9 +14,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 from botplatform.accounts.actors import Actor, ActorKind
 from botplatform.accounts.models import User
-from botplatform.bots.models import Bot, Membership
+from botplatform.bots.models import ApiToken, Bot, Membership
 from botplatform.bots.roles import (
     ADMINISTRATOR_PERMISSIONS,
+    EVERYBODY_PERMISSIONS,
     Permission,
     permissions_on_bot,
     permissions_on_platform,
@@ -39,9 +40,25 @@ def permissions_of(user: User, bot: Bot | None) -> frozenset[Permission]:
 
 def actor_permissions(actor: Actor, bot: Bot | None) -> frozenset[Permission]:
     """What `actor` may do; the operating system's user and the platform itself may do everything."""
-    if actor.user is None or actor.kind is not ActorKind.USER:
+    if actor.kind in {ActorKind.OPERATING_SYSTEM, ActorKind.PLATFORM}:
         return ADMINISTRATOR_PERMISSIONS
-    return permissions_of(actor.user, bot)
+    if actor.kind is ActorKind.TOKEN:
+        return token_permissions(actor.token, bot) if actor.token else frozenset()
+    return permissions_of(actor.user, bot) if actor.user else frozenset()
+
+
+def token_permissions(token: ApiToken, bot: Bot | None) -> frozenset[Permission]:
+    """What the holder of `token` may do: what it was given, and its creator may still do, within its bots.
+
+    A token for some bots has on the platform only what everybody has.
+    """
+    if not token.is_active:
+        return frozenset()
+    if bot is None:
+        of_creator = permissions_of(token.created_by, None) if token.all_bots else EVERYBODY_PERMISSIONS
+    else:
+        of_creator = permissions_of(token.created_by, bot) if token.covers(bot) else frozenset()
+    return of_creator & token.granted
 
 
 def authorize(actor: Actor, permission: Permission, *, bot: Bot | None) -> None:

@@ -53,6 +53,13 @@ AUDITOR_PERMISSIONS = frozenset({Permission.CONSOLE, Permission.VIEW, Permission
 # What anybody who can sign in may do with what belongs to the platform: its default
 # certificate is presented by everybody's nodes, so everybody may see its public facts.
 EVERYBODY_PERMISSIONS = frozenset({Permission.CONSOLE, Permission.VIEW})
+# What a token can carry: what some route of the HTTP API asks for. People and accounts are managed by people.
+TOKEN_PERMISSIONS = frozenset(Permission) - {
+    Permission.CONSOLE,
+    Permission.PEOPLE_MANAGE,
+    Permission.PLATFORM_VIEW,
+    Permission.USER_MANAGE,
+}
 
 
 def permissions_on_bot(platform_role: str, bot_role: str | None) -> frozenset[Permission]:

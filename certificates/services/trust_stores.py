@@ -13,7 +13,7 @@ from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
-from botplatform.errors import Conflict, InvalidInput, NotFound
+from botplatform.errors import Conflict, InvalidInput, NotFound, Stale
 from botplatform.validation import check_model
 from certificates import sandbox
 from certificates.models import TrustAnchor, TrustStore
@@ -55,12 +55,14 @@ def import_trust_store(
 
 
 @transaction.atomic
-def delete_trust_store(*, actor: Actor, trust_store: TrustStore) -> None:
-    """Delete a trust store and its anchors. Raises `NotAllowed`, `NotFound`, or `Conflict` while in use."""
+def delete_trust_store(*, actor: Actor, trust_store: TrustStore, expected_revision: int | None = None) -> None:
+    """Delete a trust store and its anchors. Raises `NotAllowed`, `NotFound`, `Stale`, or `Conflict` while in use."""
     authorize(actor, Permission.TRUST_STORE_IMPORT, bot=trust_store.bot)
     locked = TrustStore.objects.select_related("bot").select_for_update(of=("self",)).filter(pk=trust_store.pk).first()
     if locked is None:
         raise NotFound(f"There is no trust store “{trust_store.path}” any more.")
+    if expected_revision not in {None, locked.revision}:
+        raise Stale("Somebody changed this trust store meanwhile. Look at it again, then decide.")
     facts: dict[str, object] = {"anchors": list(locked.anchors.values_list("sha256", flat=True))}
     key = locked.pk
     delete_unused(locked, actor=actor, what=f"The trust store “{locked.path}”")

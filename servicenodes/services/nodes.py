@@ -15,7 +15,7 @@ from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
-from botplatform.errors import Conflict, InvalidInput, NotFound
+from botplatform.errors import Conflict, InvalidInput, NotFound, Stale
 from botplatform.validation import check_model, one_line
 from certificates.models import ClientCertificate, TrustStore
 from servicenodes.models import ServiceNode
@@ -87,7 +87,7 @@ def change_node(*, actor: Actor, node: ServiceNode, expected_revision: int, **ch
     hold(changes.get("trust_store"))
     locked = lock_nodes([node])[0]
     if locked.revision != expected_revision:
-        raise Conflict("Somebody changed this service node meanwhile. Look at it again, then repeat your change.")
+        raise Stale("Somebody changed this service node meanwhile. Look at it again, then repeat your change.")
     before = _facts(locked) | {"headers": dict(locked.headers)}
     for field, value in changes.items():
         setattr(locked, field, value)
@@ -104,10 +104,12 @@ def change_node(*, actor: Actor, node: ServiceNode, expected_revision: int, **ch
 
 
 @transaction.atomic
-def delete_node(*, actor: Actor, node: ServiceNode) -> None:
-    """Delete a node and the record of its tests. Raises `NotAllowed`, `NotFound`."""
+def delete_node(*, actor: Actor, node: ServiceNode, expected_revision: int | None = None) -> None:
+    """Delete a node and the record of its tests. Raises `NotAllowed`, `NotFound`, `Stale`."""
     authorize(actor, Permission.NODE_CHANGE, bot=node.bot)
     locked = lock_nodes([node])[0]
+    if expected_revision not in {None, locked.revision}:
+        raise Stale("Somebody changed this service node meanwhile. Look at it again, then decide.")
     key, facts = locked.pk, _facts(locked)
     locked.delete()
     locked.pk = key  # Django clears it

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 
 from botplatform.accounts.actors import Actor
 from botplatform.audit import trail
@@ -12,7 +13,7 @@ from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize
 from botplatform.bots.models import PLATFORM_SLUG, Bot
 from botplatform.bots.roles import Permission
-from botplatform.errors import Conflict, InvalidInput
+from botplatform.errors import Conflict, InvalidInput, NotFound, Stale
 from botplatform.validation import check_model, one_line
 
 
@@ -34,17 +35,50 @@ def create_bot(*, actor: Actor, slug: str, name: str = "") -> Bot:
 
 
 @transaction.atomic
-def change_bot(*, actor: Actor, bot: Bot, name: str) -> Bot:
-    """Rename a bot. Its slug never changes: scripts and audit rows name it. The same name changes nothing."""
+def change_bot(*, actor: Actor, bot: Bot, name: str, expected_revision: int | None = None) -> Bot:
+    """Rename a bot. Its slug never changes: scripts and audit rows name it. The same name changes nothing.
+
+    Raises `NotAllowed`, `NotFound`, `InvalidInput`, and `Stale` when `expected_revision` is given and past.
+    """
     authorize(actor, Permission.BOT_CHANGE, bot=bot)
-    bot = Bot.objects.select_for_update().get(pk=bot.pk)
+    bot = _lock(bot, expected_revision)
     new_name = one_line(name, field="name", label="The name", max_length=200)
     if new_name != bot.name:
         facts = {"name": {"from": bot.name, "to": new_name}}
         bot.name = new_name
-        bot.save(update_fields=["name"])
+        bot.revision += 1
+        bot.save(update_fields=["name", "revision"])
         _record(actor, Action.BOT_CHANGED, bot, facts)
     return bot
+
+
+@transaction.atomic
+def delete_bot(*, actor: Actor, bot: Bot, expected_revision: int | None = None) -> None:
+    """Delete a bot that owns nothing any more, with its memberships. Its audit events stay.
+
+    Whoever may create bots may delete them. Raises `NotAllowed`, `NotFound`, `Stale`,
+    and `Conflict` while it owns something.
+    """
+    authorize(actor, Permission.BOT_CREATE, bot=None)
+    locked = _lock(bot, expected_revision)
+    key, facts = locked.pk, {"name": locked.name}
+    try:
+        with transaction.atomic():
+            locked.delete()
+    except ProtectedError as error:
+        kinds = sorted({str(owned._meta.verbose_name_plural) for owned in error.protected_objects})
+        raise Conflict(f"The bot {bot.slug} still owns {' and '.join(kinds)}. Delete them first.") from error
+    locked.pk = key  # Django clears it
+    _record(actor, Action.BOT_DELETED, locked, facts)
+
+
+def _lock(bot: Bot, expected_revision: int | None) -> Bot:
+    locked = Bot.objects.select_for_update().filter(pk=bot.pk).first()
+    if locked is None:
+        raise NotFound(f"There is no bot “{bot.slug}” any more.")
+    if expected_revision not in {None, locked.revision}:
+        raise Stale("Somebody changed this bot meanwhile. Look at it again, then repeat your change.")
+    return locked
 
 
 def _record(actor: Actor, action: Action, bot: Bot, facts: Mapping[str, object]) -> None:
