@@ -1,4 +1,4 @@
-"""Spells fingerprints, serial numbers, names and keys for templates and commands. Strings in, strings out."""
+"""Spells serial numbers, names and keys for templates and commands. Strings in, strings out."""
 
 from __future__ import annotations
 
@@ -7,24 +7,15 @@ from datetime import datetime
 
 _KEY_NAMES = {"rsa": "RSA", "dsa": "DSA", "ed25519": "Ed25519", "ed448": "Ed448", "unknown": "unknown key"}
 _PREFERRED = ("CN", "O", "OU")
-_PART = re.compile(r"(?:\\.|[^,\\])+")
-
-
-def fingerprint(digest: str) -> str:
-    """`ab01…` as `AB:01:…`, the way browsers and OpenSSL show it."""
-    return colons(digest)
+_PART = re.compile(r"(?:\\.|[^,+\\])+")  # “+” joins the parts of a multi-valued RDN
 
 
 def serial(number: str) -> str:
-    """A hexadecimal serial number with colons; an odd number of digits gets its leading zero."""
+    """A hexadecimal serial number with colons, as OpenSSL prints it; an odd number of digits gets its leading zero."""
     if number.startswith("-"):
         return "-" + serial(number[1:])
-    return colons(number.zfill(len(number) + len(number) % 2))
-
-
-def colons(digits: str) -> str:
-    upper = digits.upper()
-    return ":".join(upper[index : index + 2] for index in range(0, len(upper), 2))
+    digits = number.zfill(len(number) + len(number) % 2)
+    return ":".join(digits[index : index + 2] for index in range(0, len(digits), 2))
 
 
 def key_label(key_type: str, bits: int) -> str:

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from botplatform.bots.models import Bot
 from botplatform.console.templatetags.kit import status
+from certificates.pki import display
 
 register = template.Library()
 
@@ -27,7 +28,6 @@ FACTS = (
     "eku",
     "san",
 )
-KEY_NAMES = {"rsa": "RSA", "ec-p256": "EC P-256", "ec-p384": "EC P-384", "ec-p521": "EC P-521"}
 VERSION_TONES = {"active": "ok", "staged": "info", "draft": "info", "retired": "neutral", "destroyed": "neutral"}
 
 
@@ -40,11 +40,20 @@ def facts_of(certificate: Any) -> dict[str, Any]:
         facts["key_bits"] = facts["key_bits"] or key.get("bits")
     else:
         facts = {name: getattr(certificate, name, None) for name in FACTS}
-    kind = facts["key_type"]
-    facts["key"] = KEY_NAMES.get(kind, kind) if kind else None
-    if kind == "rsa" and facts["key_bits"]:
-        facts["key"] = f"RSA {facts['key_bits']}"
+    facts["key"] = display.key_label(facts["key_type"], facts["key_bits"] or 0) if facts["key_type"] else None
     return facts
+
+
+@register.filter
+def common_name(name: str | None) -> str:
+    """What people call the holder of an RFC 4514 name; empty for an empty name."""
+    return display.short_name(name) if name else ""
+
+
+@register.filter
+def serial(value: str | None) -> str:
+    """A serial number in hexadecimal with colons, as other tools print it."""
+    return display.serial(value or "")
 
 
 @register.inclusion_tag("components/certificate_facts.html")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 from django import template
 from django.core.paginator import Page
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, Select
 from django.template import Context
 from django.templatetags.static import static
+from django.templatetags.tz import utc
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -105,7 +106,7 @@ def expires(when: datetime | str | None) -> dict[str, Any]:
     if moment is None:
         return {"when": None}
     now = timezone.now()
-    return {"when": moment, "words": moments.distance(moment, now), "tone": moments.expiry_tone(moment, now)}
+    return {"when": _shown(moment), "words": moments.distance(moment, now), "tone": moments.expiry_tone(moment, now)}
 
 
 @register.inclusion_tag("components/expiry_timeline.html")
@@ -120,7 +121,21 @@ def expiry_timeline(months: Sequence[tuple[date, int]]) -> dict[str, Any]:
 def moment(when: datetime | str | None) -> dict[str, Any]:
     """A point in time: “3 minutes ago”, with the absolute time in the title."""
     parsed = moments.parse(when)
-    return {"when": parsed, "words": moments.distance(parsed, timezone.now()) if parsed else ""}
+    if parsed is None:
+        return {"when": None}
+    return {"when": _shown(parsed), "words": moments.distance(parsed, timezone.now())}
+
+
+def _shown(moment: datetime) -> datetime:
+    """For a template, which turns it into TIME_ZONE. What does not fit there stays UTC.
+
+    The last second of 9999, with which RFC 5280 (section 4.1.2.5) says “never expires”, lies beyond it in Europe.
+    """
+    try:
+        timezone.localtime(moment)
+    except OverflowError:
+        return cast(datetime, utc(moment))
+    return moment
 
 
 @register.inclusion_tag("components/field.html")
@@ -150,37 +165,6 @@ def field(bound: BoundField) -> dict[str, Any]:
 def pagination(context: Context, page: Page[Any]) -> dict[str, Any]:
     """Page links that keep the filters; nothing when there is one page."""
     return {"page": page, "request": context.get("request")}
-
-
-@register.filter
-def common_name(name: str | None) -> str:
-    """The CN of an RFC 4514 name, else the whole name: what people call the certificate."""
-    for part in _split(name or ""):
-        key, _, value = part.partition("=")
-        if key.strip().upper() == "CN":
-            return value.replace("\\", "")
-    return name or ""
-
-
-def _split(name: str) -> list[str]:
-    """The parts of an RFC 4514 name at commas that are not escaped."""
-    parts, current, escaped = [], "", False
-    for character in name:
-        if character == "," and not escaped:
-            parts.append(current)
-            current = ""
-        else:
-            current += character
-        escaped = character == "\\" and not escaped
-    return [*parts, current]
-
-
-@register.filter
-def serial(value: str | None) -> str:
-    """A serial number in hexadecimal with colons, as other tools print it."""
-    text = value or ""
-    text = text if len(text) % 2 == 0 else f"0{text}"
-    return ":".join(text[index : index + 2] for index in range(0, len(text), 2))
 
 
 @register.filter

@@ -9,6 +9,7 @@ import pytest
 from django.core.paginator import Paginator
 from django.template import Context, Template
 from django.test import Client, RequestFactory
+from pytest_django import Settings
 
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
@@ -135,6 +136,14 @@ def test_an_expiry_shows_the_absolute_time_and_its_tone() -> None:
     assert moments.parse("nonsense") is None
 
 
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "America/New_York"])
+@pytest.mark.parametrize("when", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_a_time_at_the_end_of_the_calendar_is_shown_in_any_zone(settings: Settings, zone: str, when: str) -> None:
+    settings.TIME_ZONE = zone
+    for component in ("expires", "moment"):
+        assert f'datetime="{when[:4]}-' in render(f"{{% {component} when %}}", when=when)
+
+
 def test_the_expiry_timeline_has_a_bar_and_a_number_a_month() -> None:
     text = render("{% expiry_timeline months %}", months=[(date(2026, 12, 1), 4), (date(2027, 1, 1), 1)])
     assert 'height="48"' in text
@@ -174,14 +183,18 @@ def test_empty_state_note_and_crumbs() -> None:
 
 
 def test_small_words() -> None:
-    assert kit.common_name("O=Acme,CN=bot") == "bot"
-    assert kit.common_name("O=Acme") == "O=Acme"
-    assert kit.serial("abc") == "0a:bc"
     assert kit.words("certificate_manager") == "certificate manager"
     assert kit.fact({"from": None, "to": ["a", True]}) == "from: none; to: a, yes"
     assert kit.section("/bots/acme/nodes/x/") == "nodes"
     assert kit.section("/bots/acme/people/") == "bots"
     assert kit.section("/") == ""
+
+
+def test_names_and_serials_are_spelt_as_commands_spell_them() -> None:
+    assert certificate_kit.common_name("O=Acme,CN=bot") == "bot"
+    assert certificate_kit.common_name("CN=ad\\e2\\80\\aemin") == "ad\\e2\\80\\aemin"
+    assert certificate_kit.common_name("") == ""
+    assert certificate_kit.serial("-abc") == "-0a:bc"
 
 
 def test_what_the_platform_owns_has_its_own_routes() -> None:

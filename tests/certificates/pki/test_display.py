@@ -1,4 +1,4 @@
-"""How fingerprints, serial numbers, names and keys are spelt."""
+"""How serial numbers, names and keys are spelt."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 from certificates.pki import display
 
 
-def test_fingerprints_and_serial_numbers_have_colons() -> None:
-    assert display.fingerprint("ab01ff") == "AB:01:FF"
-    assert display.serial("1ab") == "01:AB"
-    assert display.serial("-1ab") == "-01:AB"
+def test_serial_numbers_have_colons() -> None:
+    assert display.serial("1ab") == "01:ab"
+    assert display.serial("-1ab") == "-01:ab"
     assert display.serial("0") == "00"
 
 
@@ -41,6 +40,9 @@ def test_keys(kind: str, bits: int, label: str) -> None:
         ("C=GB", "C=GB"),
         ("", "(no name)"),
         ("CN=a\\+b,O=x", "a+b"),
+        ("O=Acme+CN=bot,C=GB", "bot"),
+        ("CN=back\\\\slash", "back\\slash"),
+        ("CN=ad\\e2\\80\\aemin", "ad\\e2\\80\\aemin"),
     ],
 )
 def test_short_names(name: str, short: str) -> None:
