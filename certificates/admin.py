@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import cast
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -22,12 +23,24 @@ from certificates.models import (
     TrustAnchor,
     TrustStore,
 )
-from certificates.pki import display
+from certificates.pki import display, report
 
-FACTS = ("subject", "issuer", "serial", "sha256", "not_before", "not_after")
+FACTS = ("subject", "issuer", "serial", "sha256", "begins", "ends")
 
 
-class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]
+class ValidityInUtc:
+    """Django shows times in TIME_ZONE, where the last second of 9999 (“never expires”) may not exist."""
+
+    @admin.display(description="not before", ordering="not_before")
+    def begins(self, obj: CertificateVersion | ChainCertificate | TrustAnchor) -> str:
+        return report.utc(obj.not_before)
+
+    @admin.display(description="not after", ordering="not_after")
+    def ends(self, obj: CertificateVersion | ChainCertificate | TrustAnchor) -> str:
+        return report.utc(obj.not_after)
+
+
+class ReadOnlyInline(ValidityInUtc, admin.TabularInline):  # type: ignore[type-arg]
     """Rows to look at."""
 
     extra = 0
@@ -45,7 +58,11 @@ class VersionInline(ReadOnlyInline):
     """The versions of a certificate."""
 
     model = CertificateVersion
-    fields = readonly_fields = ("number", "status", "subject", "issuer", "not_after", "created_by", "created_at")
+    fields = readonly_fields = ("number", "status", "subject", "issuer", "ends", "created_by", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CertificateVersion]:
+        """With what a version's own name needs; the rows below one certificate are many."""
+        return super().get_queryset(request).select_related("certificate__bot").defer("leaf_der")
 
 
 class ChainInline(ReadOnlyInline):
@@ -100,14 +117,16 @@ class ClientCertificateAdmin(ReadOnlyModelAdmin[ClientCertificate]):
 
 
 @admin.register(CertificateVersion)
-class CertificateVersionAdmin(ReadOnlyModelAdmin[CertificateVersion]):
+class CertificateVersionAdmin(ValidityInUtc, ReadOnlyModelAdmin[CertificateVersion]):
     """Public facts of a version."""
+
+    readonly_fields = ("begins", "ends")
 
     fields = (
         *("certificate", "number", "status", *FACTS, "spki_sha256", "key_type", "key_bits"),
         *("findings", "allowed_findings", "created_by", "created_at"),
     )
-    list_display = ("certificate", "number", "status", "subject", "not_after")
+    list_display = ("certificate", "number", "status", "subject", "ends")
     list_filter = ("status", "key_type")
     list_select_related = ("certificate__bot",)
     search_fields = ("subject", "issuer", "serial", "sha256", "certificate__name")
