@@ -58,6 +58,7 @@ class ClientCertificate(models.Model):
     )  # null: the platform's
     name = models.CharField(max_length=63, validators=[validate_slug])
     is_default = models.BooleanField(default=False)
+    allowed_hosts = models.JSONField(default=list, blank=True)  # it is presented to these only; empty: to any
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ClientCertificateQuerySet.as_manager()

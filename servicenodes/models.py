@@ -1,15 +1,17 @@
-"""Service nodes and the record of their connection tests."""
+"""Service nodes with their sealed headers, the record of their connection tests, and the counters of their calls."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models import OuterRef, Q, Subquery
+from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,6 +21,9 @@ from certificates.models import CertificateVersion, ClientCertificate, TrustStor
 if TYPE_CHECKING:
     from botplatform.accounts.models import User
     from botplatform.bots.models import ApiToken
+
+
+MAX_BODY_LENGTH = 100_000
 
 
 class Method(models.TextChoices):
@@ -68,7 +73,8 @@ class ServiceNode(models.Model):
     slug = models.CharField(max_length=63, validators=[validate_slug])
     method = models.CharField(max_length=7, choices=Method.choices, default=Method.GET)
     url = models.CharField(max_length=2000)
-    headers = models.JSONField(default=dict, blank=True)
+    headers = models.JSONField(default=dict, blank=True)  # those that are no secret; the rest are `sealed_headers`
+    body = models.TextField(blank=True, default="", max_length=MAX_BODY_LENGTH)
     certificate = models.ForeignKey(
         ClientCertificate, null=True, blank=True, on_delete=models.PROTECT, related_name="service_nodes"
     )  # null: the bot's default, else the platform's
@@ -77,6 +83,7 @@ class ServiceNode(models.Model):
     )  # null: the system's
     server_name = models.CharField(max_length=253, blank=True)  # overrides the URL's host for SNI and verification
     min_tls = models.CharField(max_length=3, choices=TLSVersion.choices, default=TLSVersion.TLS_1_2)
+    require_mutual_tls = models.BooleanField(default=True)  # no call unless the server asks for the certificate
     timeout_s = models.PositiveSmallIntegerField(default=10, validators=[MinValueValidator(1), MaxValueValidator(60)])
     revision = models.PositiveIntegerField(default=1)  # grows with every change; guards against lost updates
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -111,6 +118,27 @@ class ServiceNode(models.Model):
     def title(self) -> str:
         """`dialog / name`: names repeat within a bot."""
         return f"{self.dialog} / {self.name}" if self.dialog else self.name
+
+
+class SealedHeader(models.Model):
+    """A header of a node whose value is a credential, as an opaque envelope. Only `services.headers` reads it.
+
+    A new value is a new row, so an older envelope does not open in its place.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    node = models.ForeignKey(ServiceNode, on_delete=models.CASCADE, related_name="sealed_headers")
+    name = models.CharField(max_length=200)
+    envelope = models.BinaryField()
+    key_id = models.CharField(max_length=40, db_index=True)  # of the key-encryption key that wraps it
+    sealed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("node", "name")
+        constraints = (models.UniqueConstraint("node", Lower("name"), name="sealed_header_once"),)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ConnectionTestQuerySet(models.QuerySet["ConnectionTest"]):
@@ -179,3 +207,58 @@ class ConnectionTest(models.Model):
             return RunState.QUEUED
         alive = self.lease_until is not None and self.lease_until > timezone.now()
         return RunState.RUNNING if alive else RunState.INTERRUPTED
+
+
+class CallCounterQuerySet(models.QuerySet["CallCounter"]):
+    """Adds to the counters."""
+
+    def add_up(self, rows: Iterable[CallCounter]) -> None:
+        """Add these calls to what is stored, in one transaction and one order, so that writers never deadlock."""
+        values = [
+            tuple(
+                field.get_db_prep_value(getattr(row, field.attname), connection)
+                for field in CallCounter._meta.concrete_fields
+            )
+            for row in sorted(rows, key=lambda row: str(row.pk))
+        ]
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.executemany(ADD_UP, values)
+
+
+class CallCounter(models.Model):
+    """How many calls of a node with one version of a certificate ended in one way, and when the last one did.
+
+    `id` follows from the other three (`counter_id`), so that processes add to the same row without looking first. The
+    database does not check the references: a call may end after its node was deleted, and must not lose the others.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    node = models.ForeignKey(ServiceNode, on_delete=models.CASCADE, related_name="call_counters", db_constraint=False)
+    version = models.ForeignKey(
+        CertificateVersion, null=True, on_delete=models.CASCADE, related_name="call_counters", db_constraint=False
+    )  # null: no certificate was effective
+    outcome = models.CharField(max_length=30)  # answered, refused, or the verdict of a call that failed
+    calls = models.PositiveBigIntegerField()
+    last_used_at = models.DateTimeField()
+
+    objects = CallCounterQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("node", "version", "outcome")
+
+    def __str__(self) -> str:
+        return f"{self.calls} × {self.outcome}"
+
+
+ADD_UP = """
+INSERT INTO servicenodes_callcounter AS known (id, node_id, version_id, outcome, calls, last_used_at)
+VALUES (%s, %s, %s, %s, %s, %s)
+ON CONFLICT (id) DO UPDATE SET calls = known.calls + excluded.calls, last_used_at = CASE
+    WHEN excluded.last_used_at > known.last_used_at THEN excluded.last_used_at ELSE known.last_used_at END
+"""
+COUNTERS = uuid.UUID("5b1c4c1e-6a53-4b43-9d0e-1f0d6d5c0a11")
+
+
+def counter_id(node: uuid.UUID, version: uuid.UUID | None, outcome: str) -> uuid.UUID:
+    """The primary key of a counter."""
+    return uuid.uuid5(COUNTERS, f"{node} {version} {outcome}")

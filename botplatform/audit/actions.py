@@ -20,6 +20,7 @@ class Action(StrEnum):
     MEMBER_CHANGED = "member.changed"
     MEMBER_REMOVED = "member.removed"
     CERTIFICATE_CREATED = "certificate.created"
+    CERTIFICATE_CHANGED = "certificate.changed"
     CERTIFICATE_DELETED = "certificate.deleted"
     VERSION_IMPORTED = "version.imported"
     VERSION_PROMOTED = "version.promoted"
@@ -35,4 +36,7 @@ class Action(StrEnum):
     CERTIFICATE_DETACHED = "certificate.detached"
     CONNECTION_TEST_REQUESTED = "connection.test_requested"
     CONNECTION_TESTED = "connection.tested"
+    CALL_REQUESTED = "call.requested"  # by a person; the calls of the runtime are counted
+    CALL_ENDED = "call.ended"
+    HEADERS_OPENED = "headers.opened"
     KEYRING_CREATED = "keyring.created"

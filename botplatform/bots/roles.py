@@ -17,6 +17,7 @@ class Permission(StrEnum):
     NODE_CHANGE = "node.change"
     NODE_ATTACH = "node.attach"
     NODE_TEST = "node.test"
+    NODE_INVOKE = "node.invoke"  # make the real call
     CERTIFICATE_IMPORT = "certificate.import"  # includes choosing the default
     TRUST_STORE_IMPORT = "trust_store.import"
     PEOPLE_MANAGE = "people.manage"
@@ -37,7 +38,12 @@ class Role(StrEnum):
 
 
 _VIEWER = frozenset({Permission.CONSOLE, Permission.VIEW})
-_DEVELOPER = _VIEWER | {Permission.NODE_CHANGE, Permission.NODE_ATTACH, Permission.NODE_TEST}
+_DEVELOPER = _VIEWER | {
+    Permission.NODE_CHANGE,
+    Permission.NODE_ATTACH,
+    Permission.NODE_TEST,
+    Permission.NODE_INVOKE,
+}
 _MANAGER = _DEVELOPER | {Permission.CERTIFICATE_IMPORT, Permission.TRUST_STORE_IMPORT}
 _OWNER = _MANAGER | {Permission.PEOPLE_MANAGE, Permission.BOT_CHANGE, Permission.AUDIT_VIEW}
 

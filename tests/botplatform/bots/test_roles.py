@@ -16,6 +16,7 @@ ON_THE_BOT = {
     Permission.NODE_CHANGE:         ("yes", "no", "yes", "yes", "yes", "no", "no"),
     Permission.NODE_ATTACH:         ("yes", "no", "yes", "yes", "yes", "no", "no"),
     Permission.NODE_TEST:           ("yes", "no", "yes", "yes", "yes", "no", "no"),
+    Permission.NODE_INVOKE:         ("yes", "no", "yes", "yes", "yes", "no", "no"),
     Permission.CERTIFICATE_IMPORT:  ("yes", "no", "yes", "yes", "no", "no", "no"),
     Permission.TRUST_STORE_IMPORT:  ("yes", "no", "yes", "yes", "no", "no", "no"),
     Permission.PEOPLE_MANAGE:       ("yes", "no", "yes", "no", "no", "no", "no"),
