@@ -49,6 +49,7 @@ EGRESS_ALLOW = env.list("EGRESS_ALLOW", default=[])
 EGRESS_PROXY = env.str("EGRESS_PROXY", default="")
 MAX_UPLOAD_KB = env.int("MAX_UPLOAD_KB", default=256)
 TEST_TIMEOUT_S = env.int("TEST_TIMEOUT_S", default=10)
+CALL_COUNTERS_FLUSH_S = 5  # how much of the counting of calls a killed process loses at most
 LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEBUG else "json")
 LOGGING = logs.configure(LOG_FORMAT)
 # Each returns a sentence that says why the product is not ready, or None. Named by string, as URLs are.

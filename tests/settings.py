@@ -23,6 +23,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+CALL_COUNTERS_FLUSH_S = 0  # tests write them when they want to
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, not memory: threads and child processes of a test must see the same database.
     DATABASES["default"]["TEST"] = {"NAME": str(TEST_DIRECTORY / "tests.sqlite3")}
