@@ -9,22 +9,31 @@ from django.db.models import Model
 
 from botplatform.errors import InvalidInput
 
-# Controls, lone surrogates and the marks that reverse the reading direction: they forge what a person reads.
-_FORBIDDEN_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
-_DIRECTION_MARKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Controls, lone surrogates, and invisible marks, some of which reverse the reading direction: they forge what a
+# person reads.
+_FORBIDDEN_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_JOINERS = frozenset("\u200c\u200d")  # invisible too, but Persian, Indic scripts and emoji need them between letters
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and symbols that look like a space
 
 
 def one_line(value: str, *, field: str, label: str, max_length: int, required: bool = True) -> str:
     """`value` without outer spaces. Raises `InvalidInput` when empty, too long or not printable in one line."""
-    text = value.strip()
+    text = value.strip().strip("".join(_JOINERS))
     if required and not text:
         raise InvalidInput(f"{label} is missing.", field=field)
     if len(text) > max_length:
         raise InvalidInput(f"{label} is longer than {max_length} characters.", field=field)
     for char in text:
-        if char in _DIRECTION_MARKS or unicodedata.category(char) in _FORBIDDEN_CATEGORIES:
+        forbidden = char in _BLANKS or unicodedata.category(char) in _FORBIDDEN_CATEGORIES
+        if forbidden and char not in _JOINERS:
             raise InvalidInput(f"{label} holds a character that cannot be shown (U+{ord(char):04X}).", field=field)
     return text
+
+
+def refuse_route(name: str, route: str, *, field: str) -> None:
+    """Raises `InvalidInput` for a name whose page would have the address of the console's page `…/route/`."""
+    if name == route:
+        raise InvalidInput(f"“{name}” is a page of the console; choose another name.", field=field)
 
 
 def check_model(instance: Model) -> None:

@@ -14,7 +14,7 @@ from botplatform.bots.access import authorize
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict, InvalidInput, NotFound, Stale
-from botplatform.validation import check_model
+from botplatform.validation import check_model, refuse_route
 from certificates import sandbox
 from certificates.models import TrustAnchor, TrustStore
 from certificates.pki.inspection import CertificateFacts, UploadedFile
@@ -43,6 +43,7 @@ def import_trust_store(
     """
     authorize(actor, Permission.TRUST_STORE_IMPORT, bot=owner)
     check_model(TrustStore(name=name))
+    refuse_route(name, "import", field="name")
     anchors = tuple({facts.sha256: facts for facts in sandbox.read_certificates(files)}.values())
     if not anchors:
         raise InvalidInput("The files hold no certificate.", field="files")

@@ -16,7 +16,7 @@ from botplatform.bots.access import authorize
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict, InvalidInput, NotFound, Stale
-from botplatform.validation import check_model, one_line
+from botplatform.validation import check_model, one_line, refuse_route
 from certificates.models import ClientCertificate, TrustStore
 from servicenodes.models import ServiceNode
 from servicenodes.tls.target import check_headers, normalise_host, parse_target
@@ -24,6 +24,7 @@ from servicenodes.tls.target import check_headers, normalise_host, parse_target
 MAX_HEADERS = 50
 MAX_HEADER_LENGTH = 4000
 SLUG_LENGTH = 63
+NEW_NODE = "new"  # the page of the form; a node of this slug would hide behind it
 CHANGEABLE = frozenset(
     {"slug", "name", "dialog", "method", "url", "headers", "certificate", "trust_store", "server_name"}
     | {"min_tls", "timeout_s"}
@@ -151,7 +152,7 @@ def check_owned(node: ServiceNode, owned: ClientCertificate | TrustStore | None,
 def free_slug(bot: Bot, name: str) -> str:
     """A slug made from the name that no node of the bot has: `get-balance`, `get-balance-2`, …"""
     stem = slugify(name.replace("_", "-"))[: SLUG_LENGTH - 5].strip("-") or "node"
-    taken = set(ServiceNode.objects.filter(bot=bot, slug__startswith=stem).values_list("slug", flat=True))
+    taken = {NEW_NODE} | set(ServiceNode.objects.filter(bot=bot, slug__startswith=stem).values_list("slug", flat=True))
     number = 1
     slug = stem
     while slug in taken:
@@ -185,6 +186,7 @@ def _check(node: ServiceNode) -> None:
     check_owned(node, node.certificate, field="certificate")
     check_owned(node, node.trust_store, field="trust_store")
     check_model(node)
+    refuse_route(node.slug, NEW_NODE, field="slug")
 
 
 def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from botplatform.bots.access import authorize
 from botplatform.bots.models import PLATFORM_SLUG, Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict, InvalidInput, NotFound, Stale
-from botplatform.validation import check_model, one_line
+from botplatform.validation import check_model, one_line, refuse_route
 
 
 @transaction.atomic
@@ -23,6 +23,7 @@ def create_bot(*, actor: Actor, slug: str, name: str = "") -> Bot:
     authorize(actor, Permission.BOT_CREATE, bot=None)
     if slug == PLATFORM_SLUG:
         raise InvalidInput(f"“{PLATFORM_SLUG}” names the platform itself; choose another slug.", field="slug")
+    refuse_route(slug, "new", field="slug")
     bot = Bot(slug=slug, name=one_line(name or slug, field="name", label="The name", max_length=200))
     check_model(bot)
     try:

@@ -41,7 +41,7 @@ def test_others_make_no_bot(owner: User, auditor: User, stranger: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "slug", ["", "Acme", "a b", "a--b", "-a", "a-", "a/b", "platform", "a\n", "a\0", "é", "x" * 64, "../etc"]
+    "slug", ["", "Acme", "a b", "a--b", "-a", "a-", "a/b", "platform", "a\n", "a\0", "é", "x" * 64, "../etc", "new"]
 )
 @pytest.mark.django_db
 def test_a_slug_that_is_not_one(slug: str, operator: Actor) -> None:
@@ -50,7 +50,7 @@ def test_a_slug_that_is_not_one(slug: str, operator: Actor) -> None:
     assert refused.value.field == "slug"
 
 
-@pytest.mark.parametrize("name", [" ", "a\nb", "a\0b", "x" * 201, "a\u202eb"])
+@pytest.mark.parametrize("name", [" ", "a\nb", "a\0b", "x" * 201, "a\u202eb", "a\u200bb", "\u200f", "\u200d", "\u3164"])
 @pytest.mark.django_db
 def test_a_name_that_nobody_could_read(name: str, operator: Actor) -> None:
     with pytest.raises(InvalidInput) as refused:

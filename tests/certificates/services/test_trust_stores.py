@@ -72,8 +72,9 @@ def test_owners_have_names_of_their_own(operator: Actor, bot: Bot, other_bot: Bo
 def test_what_is_no_certificate_is_refused(operator: Actor) -> None:
     with pytest.raises(DomainError):
         run(operator, None, b"junk")
-    with pytest.raises(InvalidInput):
-        run(operator, None, CA.root().pem, name="Not a slug")
+    for name in ("Not a slug", "import"):
+        with pytest.raises(InvalidInput):
+            run(operator, None, CA.root().pem, name=name)
     assert not TrustStore.objects.exists()
 
 

@@ -43,6 +43,12 @@ def test_a_slug_is_made_from_the_name(operator: Actor, bot: Bot, name: str, slug
     assert create(operator, bot, name=name).slug == f"{slug}-2"
 
 
+def test_no_node_hides_behind_the_page_of_the_form(operator: Actor, bot: Bot) -> None:
+    assert create(operator, bot, name="New").slug == "new-2"
+    with pytest.raises(InvalidInput, match="page of the console"):
+        create(operator, bot, slug="new")
+
+
 def test_a_slug_that_was_asked_for_must_be_free(operator: Actor, bot: Bot, other_bot: Bot) -> None:
     create(operator, bot, slug="pay")
     create(operator, other_bot, slug="pay")
