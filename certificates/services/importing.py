@@ -16,8 +16,8 @@ from botplatform.bots.access import authorize
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict
-from botplatform.validation import check_model
-from certificates import sandbox
+from botplatform.validation import check_model, refuse_route
+from certificates import key_storage, sandbox
 from certificates.errors import BundleError, ImportRefused
 from certificates.models import CertificateVersion, ClientCertificate
 from certificates.pki.inspection import Inspection, UploadedFile
@@ -67,6 +67,7 @@ def import_certificate(
     """
     inspection = preview(actor=actor, owner=owner, files=files, passphrase=passphrase)
     check_model(ClientCertificate(name=name))
+    refuse_route(name, "import", field="name")
     order = Order(
         actor=actor,
         owner=owner,
@@ -90,8 +91,10 @@ def import_certificate(
 
 def _foresee(order: Order) -> ImportResult:
     plan = storing.make_plan(order)
-    importable = order.inspection.importable(frozenset(order.allowed))
-    return ImportResult(plan.certificate, plan.same, importable and plan.changes, order.inspection)
+    changed = order.inspection.importable(frozenset(order.allowed)) and plan.changes
+    if changed:
+        key_storage.fitting_keyring()
+    return ImportResult(plan.certificate, plan.same, changed, order.inspection)
 
 
 def _refuse(order: Order) -> None:

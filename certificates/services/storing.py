@@ -151,7 +151,8 @@ def _promote(order: Order, version: CertificateVersion) -> None:
     version.status = VersionStatus.ACTIVE
     _step_aside(version)
     version.save(update_fields=["status"])
-    defaults.record(order.actor, Action.VERSION_PROMOTED, version.certificate, {"version": version.number})
+    facts: dict[str, object] = {"version": version.number, "allowed_findings": list(order.allowed)}
+    defaults.record(order.actor, Action.VERSION_PROMOTED, version.certificate, facts)
 
 
 def _step_aside(version: CertificateVersion) -> None:

@@ -115,6 +115,14 @@ def test_importing_staged_material_without_stage_promotes_it(operator: Actor, bo
     assert actions()[-1] == "version.promoted"
 
 
+def test_a_promotion_tells_what_was_insisted_on(operator: Actor, bot: Bot) -> None:
+    insisted = frozenset({"client_auth_missing"})
+    server_only = CA.root().issue("bot.example", eku=("serverAuth",))
+    run(operator, bot, server_only, stage=True, allow=insisted)
+    run(operator, bot, server_only, allow=insisted)
+    assert AuditEvent.objects.get(action="version.promoted").facts["allowed_findings"] == ["client_auth_missing"]
+
+
 def test_another_staged_version_takes_the_place_of_the_first(operator: Actor, bot: Bot, issued: Issued) -> None:
     run(operator, bot, issued, stage=True)
     run(operator, bot, CA.root().issue("bot.example"), stage=True)
@@ -184,7 +192,7 @@ def test_files_without_a_key_are_refused_with_the_reason(operator: Actor, bot: B
     assert nothing_stored()
 
 
-@pytest.mark.parametrize("name", ["", "Bank", "a/b", "a--b", "a" * 64, "ünï", "bank\n"])
+@pytest.mark.parametrize("name", ["", "Bank", "a/b", "a--b", "a" * 64, "ünï", "bank\n", "import"])
 def test_a_bad_name_is_refused(operator: Actor, bot: Bot, issued: Issued, name: str) -> None:
     with pytest.raises(InvalidInput):
         run(operator, bot, issued, name=name)
@@ -200,6 +208,14 @@ def test_a_dry_run_stores_nothing(operator: Actor, bot: Bot, issued: Issued) -> 
     unimportable = run(operator, bot, CA.root().expired("bot.example"), dry_run=True)
     assert not unimportable.changed
     assert "expired" in unimportable.inspection.refusing
+
+
+def test_a_dry_run_foresees_that_nothing_could_be_sealed(
+    operator: Actor, bot: Bot, issued: Issued, settings: Settings, tmp_path: Path
+) -> None:
+    settings.KEYRING_FILE = tmp_path / "missing.json"
+    with pytest.raises(Sealed):
+        run(operator, bot, issued, dry_run=True)
 
 
 def test_without_a_keyring_nothing_is_written(
