@@ -90,7 +90,8 @@ def build_context(spec: ContextSpec) -> SSL.Context:
     spec.trust.load_into(context)
     context.set_verify(SSL.VERIFY_PEER, on_verify)
     context.set_info_callback(on_info)
-    context.set_keylog_callback(on_secret)
+    if spec.kind is not AttemptKind.CALL:
+        context.set_keylog_callback(on_secret)
     if spec.credential is not None:
         _present(context, spec.credential)
     return context

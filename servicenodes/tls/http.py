@@ -59,7 +59,7 @@ class Exchange:
             status = int(line[1]) if line else None
         if status is None:
             return None
-        return HttpAnswer(status, self._certificate_text(status))
+        return HttpAnswer(status, certificate_text(status, bytes(self._body)))
 
     def _read_events(self) -> None:
         while not self.done:
@@ -74,14 +74,16 @@ class Exchange:
             elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
                 self.done = True
 
-    def _certificate_text(self, status: int) -> str | None:
-        if status not in TELLING_STATUSES:
-            return None
-        body = bytes(self._body).lower()
-        for text, word in CERTIFICATE_TEXTS:
-            if text in body:
-                return word
-        return {495: "certificate_error", 496: "no_certificate"}.get(status)
+
+def certificate_text(status: int, body: bytes) -> str | None:
+    """Which known complaint about the certificate an answer holds."""
+    if status not in TELLING_STATUSES:
+        return None
+    lower = body[:MAX_RAW].lower()
+    for text, word in CERTIFICATE_TEXTS:
+        if text in lower:
+            return word
+    return {495: "certificate_error", 496: "no_certificate"}.get(status)
 
 
 def _header_lines(method: str, host_header: str, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

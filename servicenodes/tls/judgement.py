@@ -67,6 +67,10 @@ class Reason(StrEnum):
     SILENCE = "silence"
     NOT_HTTP = "not_http"
     BROKEN_OFF = "broken_off"
+    HOST_NOT_ALLOWED = "host_not_allowed"
+    BUSY = "busy"
+    TOO_SLOW = "too_slow"
+    TOO_LARGE = "too_large"
 
 
 class Certainty(StrEnum):
@@ -125,6 +129,11 @@ REASONS: dict[Verdict, tuple[str, ...]] = {
     Verdict.NETWORK_ERROR: tuple(Failure),
     Verdict.ADDRESS_DENIED: (Reason.ADDRESS_NOT_ALLOWED,),
     Verdict.INCONCLUSIVE: (Reason.SILENCE, Reason.NOT_HTTP, Reason.BROKEN_OFF),
+}
+# What only the runtime's call can come to, beside the above.
+CALL_REASONS: dict[Verdict, tuple[str, ...]] = {
+    Verdict.CERTIFICATE_UNUSABLE: (Reason.HOST_NOT_ALLOWED,),
+    Verdict.INCONCLUSIVE: (Reason.BUSY, Reason.TOO_SLOW, Reason.TOO_LARGE),
 }
 
 

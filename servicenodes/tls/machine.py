@@ -75,10 +75,13 @@ class Machine:
                 parts.append(self._connection.bio_read(CHUNK))
             except SSL.WantReadError:
                 return b"".join(parts)
+            if len(parts[-1]) < CHUNK:  # all there was; asking again would cost an exception
+                return b"".join(parts)
 
-    def write(self, data: bytes) -> None:
-        """Encrypt application data; `output` then holds it."""
-        self._run(lambda: self._connection.send(data))
+    def write(self, data: bytes) -> bool:
+        """Encrypt application data; `output` then holds it. False in the middle of a renegotiation: nothing is taken,
+        and the same data must be offered again when more has come from the server."""
+        return self._run(lambda: self._connection.send(data)) is not WANT_MORE
 
     def read(self) -> bytes | None:
         """Application data, or None when more must come from the server first. Raises `CloseNotify`."""
@@ -180,9 +183,13 @@ class Machine:
             names = certificate_request.signature_algorithms(
                 bytes(self._received), cipher=self.cipher, secret=self.transcript.secret
             )
+        self.forget_handshake()
+        return names
+
+    def forget_handshake(self) -> None:
+        """Drop the bytes of the handshake and the secret that opens them."""
         self.transcript.secret = None
         self._received.clear()
-        return names
 
 
 WANT_MORE = object()

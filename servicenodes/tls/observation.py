@@ -45,11 +45,12 @@ class Step:
 
 
 class AttemptKind(StrEnum):
-    """Why an attempt is made: without the certificate, with it, or with one that nobody can trust."""
+    """Why an attempt is made: without the certificate, with it, with one that nobody can trust; or it is no test."""
 
     CONTROL = "control"
     REAL = "real"
     CANARY = "canary"
+    CALL = "call"
 
 
 class Failure(StrEnum):

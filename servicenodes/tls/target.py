@@ -111,8 +111,15 @@ def check_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], 
 
 def check_method(method: str) -> str:
     """The method in upper case. Raises `InvalidInput` for what is no method, or hides the server's reason."""
-    if not _TOKEN.fullmatch(method) or method.upper() in {"CONNECT", "TRACE", "HEAD"}:
-        raise _invalid(f"A test cannot be made with the method “{method[:20]}”.", "method")
+    if method.upper() == "HEAD":
+        raise _invalid("A test cannot be made with the method “HEAD”.", "method")
+    return check_call_method(method)
+
+
+def check_call_method(method: str) -> str:
+    """The method in upper case. Raises `InvalidInput` for what is no method, or no request to a service."""
+    if not _TOKEN.fullmatch(method) or method.upper() in {"CONNECT", "TRACE"}:
+        raise _invalid(f"A service cannot be asked with the method “{method[:20]}”.", "method")
     return method.upper()
 
 

@@ -16,7 +16,7 @@ from servicenodes.tls.judgement import Certainty, Judgement, Layer, Reason, Verd
 from servicenodes.tls.observation import Attempt, Ending, Failure, Observation, Sent
 from servicenodes.tls.words import advice_for, summary_for
 
-__all__ = ["Certainty", "Judgement", "Layer", "Reason", "Verdict", "decide"]
+__all__ = ["Certainty", "Judgement", "Layer", "Reason", "Ruling", "Verdict", "decide", "phrase"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,11 @@ HTTP_REASONS = {401: Reason.HTTP_401, 403: Reason.HTTP_403}
 
 def decide(observation: Observation, *, now: datetime) -> Judgement:
     """Judge what was seen. `now` (aware UTC) is for the findings about validity."""
-    ruling = next(found for rule in RULES if (found := rule(observation)) is not None)
+    return phrase(next(found for rule in RULES if (found := rule(observation)) is not None), observation, now=now)
+
+
+def phrase(ruling: Ruling, observation: Observation, *, now: datetime) -> Judgement:
+    """A ruling with its words and findings."""
     return Judgement(
         verdict=ruling.verdict,
         reason=ruling.reason,

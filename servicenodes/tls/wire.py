@@ -49,21 +49,43 @@ class Wire:
 
     def __init__(self, connected: socket.socket, *, rtt_s: float) -> None:
         self._socket = connected
+        self._readable = select.poll()
+        self._readable.register(connected, select.POLLIN)
         self.rtt_s = rtt_s
         self.received = 0
         self.budget = MAX_UNBOUNDED  # bytes that may still be received; nothing is read beyond it
 
     def receive(self, deadline: Deadline, limit: int = CHUNK) -> bytes | None:
         """Bytes, `b""` at the end or beyond the budget, None when the time is up. Raises `ConnectionError`."""
+        if self.budget <= 0:
+            return b""
+        while True:
+            if not self._readable.poll(deadline.left * 1000):
+                return None
+            try:
+                data = self._socket.recv(min(limit, self.budget))
+            except BlockingIOError:  # poll may be wrong: select(2), BUGS
+                continue
+            self.received += len(data)
+            self.budget -= len(data)
+            return data
+
+    @property
+    def readable(self) -> bool:
+        """Whether bytes, or the end, are there to be received now."""
+        return bool(self._readable.poll(0))
+
+    def send_some(self, data: memoryview, deadline: Deadline) -> int | None:
+        """How many bytes the kernel took; 0 when there is first something to receive; None when the time is up."""
         while True:
             try:
-                data = self._socket.recv(min(limit, self.budget)) if self.budget > 0 else b""
-                self.received += len(data)
-                self.budget -= len(data)
-                return data
+                return self._socket.send(data)
             except BlockingIOError:
-                if not _wait(self._socket, select.POLLIN, deadline):
+                events = _wait(self._socket, select.POLLOUT | select.POLLIN, deadline)
+                if not events:
                     return None
+                if events & select.POLLIN:
+                    return 0
 
     def send(self, data: bytes, deadline: Deadline) -> bool:
         """True when all is handed to the kernel, False when the time is up. Raises `ConnectionError`."""
@@ -184,11 +206,13 @@ def _connect_one(address: Address, port: int, deadline: Deadline) -> Wire:
         raise
 
 
-def _wait(waiting: socket.socket, event: int, deadline: Deadline) -> bool:
+def _wait(waiting: socket.socket, event: int, deadline: Deadline) -> int:
+    """The events that came about, 0 when the time is up."""
     poll = select.poll()
     poll.register(waiting, event)
     left = deadline.left
-    return left > 0 and bool(poll.poll(left * 1000))
+    found = poll.poll(left * 1000) if left > 0 else []
+    return found[0][1] if found else 0
 
 
 def _failure_of(error: OSError) -> Failure:

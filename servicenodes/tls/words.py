@@ -45,6 +45,7 @@ SUMMARIES: dict[Key, str] = {
     (V.CERTIFICATE_NOT_SENT, None): (
         "{host} asked for a certificate, but ours fits none of the signature algorithms it takes, so nothing was sent."
     ),
+    (V.CERTIFICATE_UNUSABLE, R.HOST_NOT_ALLOWED): "The certificate may not be presented to {host}.",
     (V.CERTIFICATE_UNUSABLE, None): "The certificate cannot be presented at all. {unusable}",
     (V.NO_CERTIFICATE, R.CERTIFICATE_REQUIRED): (
         "{host} requires a client certificate, and none is configured for this call."
@@ -78,6 +79,9 @@ SUMMARIES: dict[Key, str] = {
     (V.ADDRESS_DENIED, None): "{denied} Nothing was sent.",
     (V.INCONCLUSIVE, R.SILENCE): "{host} took part in the handshake and then said nothing until the time was up.",
     (V.INCONCLUSIVE, R.NOT_HTTP): "{host} answered with something that is not HTTP, with or without the certificate.",
+    (V.INCONCLUSIVE, R.BUSY): "All connections to {host} were busy until the time was up.",
+    (V.INCONCLUSIVE, R.TOO_SLOW): "{host} began to answer, but did not finish in time.",
+    (V.INCONCLUSIVE, R.TOO_LARGE): "The head of the answer of {host} is larger than this product reads.",
     (V.INCONCLUSIVE, None): "The conversation with {host} broke off in a way that says nothing about the certificate.",
 }
 
@@ -150,6 +154,9 @@ ADVICE: dict[Key, tuple[str, ...]] = {
         "Request a certificate with another kind of key: RSA with 2048 bits or EC P-256 are taken almost everywhere.",
         "Ask the backend’s team to allow the signature algorithm of this certificate’s key.",
     ),
+    (V.CERTIFICATE_UNUSABLE, R.HOST_NOT_ALLOWED): (
+        "Add the host to the certificate’s allowed hosts, or attach another certificate to the node.",
+    ),
     (V.CERTIFICATE_UNUSABLE, None): ("Import a certificate with a stronger key and an up-to-date signature.",),
     (V.NO_CERTIFICATE, R.OPTIONAL): ("Attach a certificate if the calls are to be made in the bot’s name.",),
     (V.NO_CERTIFICATE, None): (
@@ -194,6 +201,9 @@ ADVICE: dict[Key, tuple[str, ...]] = {
         "Check the host name in the URL.",
         "If the address is meant, ask the platform’s operator to add it to EGRESS_ALLOW.",
     ),
+    (V.INCONCLUSIVE, R.BUSY): ("Call again later.", "Raise the node’s timeout if the server is slow."),
+    (V.INCONCLUSIVE, R.TOO_SLOW): ("Raise the node’s timeout.", "Ask the backend’s team why the answer takes so long."),
+    (V.INCONCLUSIVE, R.TOO_LARGE): ("Ask the backend’s team why the answer’s headers are so large.",),
     (V.INCONCLUSIVE, R.SILENCE): (
         "Raise the node’s timeout and test again.",
         "Test with a path and method that answers quickly.",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from servicenodes.tls import words
-from servicenodes.tls.judgement import REASONS, REJECTED_REASONS, Certainty, Layer, Reason, Verdict
+from servicenodes.tls.judgement import CALL_REASONS, REASONS, REJECTED_REASONS, Certainty, Layer, Reason, Verdict
 from servicenodes.tls.names import ALERTS, VERIFY_ERRORS, alert_name
 from servicenodes.tls.observation import (
     Alert,
@@ -246,7 +246,7 @@ def test_each_rejection_has_advice_of_its_own() -> None:
     for table in (words.SUMMARIES, words.ADVICE):
         assert {verdict for verdict, _ in table} == set(Verdict)
         for verdict, reason in table:
-            assert reason is None or reason in REASONS[verdict]
+            assert reason is None or reason in (*REASONS[verdict], *CALL_REASONS.get(verdict, ()))
     texts = [*words.SUMMARIES.values(), *(text for group in words.ADVICE.values() for text in group)]
     fields = {name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name}
     assert fields <= {"host", "port", "server_name", "reason", "status", "alert", "alert_clause", "unusable", "denied"}
