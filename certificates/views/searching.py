@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db.models import Exists, F, FilteredRelation, OuterRef, Q
 
+from botplatform.bots.models import PLATFORM_SLUG
 from botplatform.console.moments import EXPIRES_SOON
 from certificates.models import CertificateVersion, ClientCertificateQuerySet, VersionStatus
 
@@ -29,7 +30,10 @@ def search(certificates: ClientCertificateQuerySet, text: str) -> ClientCertific
     if HEXADECIMAL.fullmatch(digits):
         fits |= Q(serial=digits.lstrip("0")) | Q(serial=digits) | Q(sha256__startswith=digits)
     bot, slash, name = text.partition("/")
-    named = Q(bot__slug=bot, name__startswith=name) if slash else Q(name__icontains=text) | Q(bot__slug__icontains=text)
+    if slash:
+        named = Q(name__startswith=name) & (Q(bot__isnull=True) if bot == PLATFORM_SLUG else Q(bot__slug=bot))
+    else:
+        named = Q(name__icontains=text) | Q(bot__slug__icontains=text)
     return certificates.filter(named | Exists(versions.filter(fits)))
 
 

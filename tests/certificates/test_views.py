@@ -38,6 +38,8 @@ def certificates(bot: Bot, other_bot: Bot) -> None:
         ({}, {"acme/bank-api", "acme/other", "platform/shared"}),
         ({"q": "bank-a"}, {"acme/bank-api"}),
         ({"q": "acme/bank"}, {"acme/bank-api"}),
+        ({"q": "platform/shared"}, {"platform/shared"}),
+        ({"q": "acme/shared"}, set()),
         ({"q": "CN=acme-bot"}, {"acme/bank-api"}),
         ({"q": "Bank CA"}, {"acme/bank-api"}),
         ({"q": "abc123ff"}, {"acme/bank-api"}),
