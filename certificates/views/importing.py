@@ -48,6 +48,8 @@ def import_page(request: HttpRequest, bot: Bot | None = None) -> HttpResponse:
             context |= _look(request, bot, form, upload)
         except DomainError as error:
             _refuse(form, error, context)
+    if form.errors and not request.FILES:
+        context = _kept(request, form) | context
     return render(request, "certificates/import.html", context, status=status_of(form))
 
 
@@ -119,6 +121,16 @@ def _refuse(form: ImportForm, error: DomainError, context: dict[str, Any]) -> No
         form.add_error("allow", TICK_OR_LEAVE)  # the findings themselves stand above, each in its own sentence
         return
     show_error(form, error, field=field)
+
+
+def _kept(request: HttpRequest, form: ImportForm) -> dict[str, Any]:
+    """The pile of the step before, while it is good: a mistyped name must not cost another choice of files."""
+    token = form.data.get("upload", "")
+    try:
+        before = uploads.unseal(actor=_actor(request), token=token)
+    except DomainError:
+        return {}
+    return {"upload": token, "file_names": [file.name for file in before.files]}
 
 
 def _done(request: HttpRequest, result: ImportResult) -> HttpResponse:

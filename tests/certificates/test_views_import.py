@@ -155,6 +155,17 @@ def test_a_name_that_is_none_is_told_before_saving_ends(
     assert 'value="Not A Slug"' in answer.content.decode()
 
 
+@pytest.mark.parametrize("name", ["", "Not A Slug"])
+def test_a_mistyped_name_does_not_cost_the_files(
+    sign_in: SignIn, manager: User, bot: Bot, issued: Issued, name: str
+) -> None:
+    client = sign_in(manager)
+    page = client.post(URL, {"upload": token_of(look(client, issued)), "name": name, "save": "1"}).content.decode()
+    assert "Already here: mail.p12" in page
+    again = client.post(URL, {"upload": token_of(page), "name": "bank-api", "look": "1"})
+    assert "Found: acme-bot" in again.content.decode()
+
+
 def test_a_sealed_console_says_so(
     sign_in: SignIn, manager: User, bot: Bot, issued: Issued, settings: Settings, tmp_path: Path
 ) -> None:
