@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certificates.pki.inspection import Finding, Severity
 from servicenodes.tls.judgement import Verdict
-from servicenodes.tls.names import issuer_text, subject_text
+from servicenodes.tls.names import UNREADABLE, issuer_text, subject_text
 from servicenodes.tls.observation import Attempt, Observation
 
 SOON = timedelta(days=30)
@@ -121,7 +121,7 @@ def _course(observation: Observation) -> list[Finding]:
 def _allows_client_auth(leaf: x509.Certificate) -> bool:
     try:
         usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return True
     return ExtendedKeyUsageOID.CLIENT_AUTH in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
 

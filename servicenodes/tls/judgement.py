@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from certificates.pki.inspection import Finding
-from servicenodes.tls.names import VERIFY_ERRORS
+from servicenodes.tls.names import UNREADABLE_CERTIFICATE, VERIFY_ERRORS
 from servicenodes.tls.observation import Failure
 
 
@@ -117,7 +117,7 @@ REASONS: dict[Verdict, tuple[str, ...]] = {
     Verdict.CERTIFICATE_NOT_SENT: (Reason.NO_COMMON_SIGNATURE_ALGORITHM,),
     Verdict.CERTIFICATE_UNUSABLE: (Reason.ENGINE_REFUSED,),
     Verdict.NO_CERTIFICATE: (Reason.CERTIFICATE_REQUIRED, Reason.OPTIONAL, Reason.ASKED),
-    Verdict.SERVER_UNTRUSTED: tuple(dict.fromkeys(VERIFY_ERRORS.values())),
+    Verdict.SERVER_UNTRUSTED: (*dict.fromkeys(VERIFY_ERRORS.values()), UNREADABLE_CERTIFICATE),
     Verdict.HOSTNAME_MISMATCH: (Reason.NAME_NOT_COVERED,),
     Verdict.PROTOCOL_MISMATCH: (
         Reason.NO_COMMON_PARAMETERS,

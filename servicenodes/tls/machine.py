@@ -10,6 +10,7 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from servicenodes.tls import certificate_request
+from servicenodes.tls.names import UNREADABLE, UNREADABLE_TEXT
 from servicenodes.tls.transcript import (
     CERTIFICATE_REQUEST,
     SERVER_HELLO,
@@ -135,7 +136,7 @@ class Machine:
     def chain(self) -> tuple[x509.Certificate, ...]:
         """The server's certificates as presented; empty if there are none or one cannot be read."""
         if not self._chain:
-            with suppress(ValueError):
+            with suppress(*UNREADABLE):
                 self._chain = tuple(self._connection.get_peer_cert_chain(as_cryptography=True) or ())
         return self._chain
 
@@ -172,8 +173,8 @@ class Machine:
             try:
                 names = self._connection.get_client_ca_list(as_cryptography=True)
                 self._acceptable_cas = tuple(name.rfc4514_string() for name in names)
-            except ValueError:
-                self._acceptable_cas = ("(unreadable)",)
+            except UNREADABLE:
+                self._acceptable_cas = (UNREADABLE_TEXT,)
         return self._acceptable_cas
 
     def requested_signature_algorithms(self) -> tuple[str, ...]:

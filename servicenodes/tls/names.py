@@ -68,8 +68,14 @@ SIGNATURE_ALGORITHMS = {
     0x0906: "mldsa87",
 }
 
-# OpenSSL's X509_V_ERR numbers; the words are OpenSSL's own sentences.
+# What `cryptography` raises for a certificate that OpenSSL reads but it does not, at once or when a part is asked for.
+UNREADABLE = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+UNREADABLE_TEXT = "(unreadable)"
+UNREADABLE_CERTIFICATE = "certificate_cannot_be_read"
+
+# OpenSSL's X509_V_ERR numbers; the words are OpenSSL's own sentences, shortened where they explain.
 VERIFY_ERRORS = {
+    1: "unspecified_certificate_verification_error",
     2: "unable_to_get_issuer_certificate",
     3: "unable_to_get_certificate_crl",
     4: "unable_to_decrypt_certificate_signature",
@@ -85,7 +91,7 @@ VERIFY_ERRORS = {
     21: "unable_to_verify_the_first_certificate",
     22: "certificate_chain_too_long",
     23: "certificate_revoked",
-    24: "invalid_ca_certificate",
+    24: "issuer_certificate_has_no_public_key",
     25: "path_length_constraint_exceeded",
     26: "unsuitable_certificate_purpose",
     27: "certificate_not_trusted",
@@ -94,16 +100,23 @@ VERIFY_ERRORS = {
     30: "authority_and_subject_key_identifier_mismatch",
     32: "key_usage_does_not_include_certificate_signing",
     34: "unhandled_critical_extension",
+    37: "invalid_non_ca_certificate",
+    39: "key_usage_does_not_include_digital_signature",
     41: "invalid_or_inconsistent_certificate_extension",
     47: "permitted_subtree_violation",
     48: "excluded_subtree_violation",
-    50: "application_verification_failure",
-    53: "unsupported_or_invalid_name_constraint_syntax",
+    49: "name_constraints_minimum_and_maximum_not_supported",
+    51: "unsupported_name_constraint_type",
+    52: "unsupported_or_invalid_name_constraint_syntax",
+    53: "unsupported_or_invalid_name_syntax",
     66: "ee_certificate_key_too_weak",
     67: "ca_certificate_key_too_weak",
     68: "ca_signature_digest_algorithm_too_weak",
-    76: "certificate_public_key_has_explicit_ecc_parameters",
+    76: "cannot_find_certificate_signature_algorithm",
+    77: "signature_and_issuer_key_algorithm_mismatch",
+    78: "inner_and_outer_signature_algorithm_mismatch",
     79: "invalid_ca_certificate",
+    94: "certificate_public_key_has_explicit_ecc_parameters",
 }
 
 
@@ -124,11 +137,17 @@ def verify_error_name(code: int) -> str:
 
 @lru_cache(maxsize=1024)
 def subject_text(certificate: x509.Certificate) -> str:
-    """The subject as RFC 4514 text."""
-    return certificate.subject.rfc4514_string()
+    """The subject as RFC 4514 text; one that cannot be read says so."""
+    try:
+        return certificate.subject.rfc4514_string()
+    except UNREADABLE:
+        return UNREADABLE_TEXT
 
 
 @lru_cache(maxsize=1024)
 def issuer_text(certificate: x509.Certificate) -> str:
-    """The issuer as RFC 4514 text."""
-    return certificate.issuer.rfc4514_string()
+    """The issuer as RFC 4514 text; one that cannot be read says so."""
+    try:
+        return certificate.issuer.rfc4514_string()
+    except UNREADABLE:
+        return UNREADABLE_TEXT

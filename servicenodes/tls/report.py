@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 
 from certificates.pki.inspection import Finding
 from servicenodes.tls.judgement import Judgement
-from servicenodes.tls.names import issuer_text, subject_text
+from servicenodes.tls.names import UNREADABLE, issuer_text, subject_text
 from servicenodes.tls.observation import Attempt, AttemptKind, Observation, Sent, Step
 from servicenodes.tls.reproduce import commands
 
@@ -154,7 +154,7 @@ def _certificate(certificate: x509.Certificate) -> dict[str, Any]:
 def _san(certificate: x509.Certificate) -> list[str]:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return []
     return [str(name.value) for name in names if isinstance(name, x509.DNSName | x509.IPAddress)]
 

@@ -8,13 +8,21 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from functools import lru_cache
+from ipaddress import ip_address
 
 from cryptography import x509
 from OpenSSL import SSL, crypto
 from service_identity import CertificateError, VerificationError
-from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
+from service_identity.hazmat import DNS_ID, DNSPattern, verify_service_identity
 
-from servicenodes.tls.names import alert_name, verify_error_name
+from servicenodes.tls.names import (
+    UNREADABLE,
+    UNREADABLE_CERTIFICATE,
+    UNREADABLE_TEXT,
+    alert_name,
+    subject_text,
+    verify_error_name,
+)
 from servicenodes.tls.observation import Alert, VerifyError
 
 SERVER_HELLO = b"SSLv3/TLS read server hello"
@@ -92,33 +100,49 @@ def on_secret(connection: SSL.Connection, line: bytes) -> None:
 def on_verify(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
     """Verify callback. Strict attempts stop here, before any certificate of ours is sent."""
     transcript: Transcript = connection.get_app_data()
-    if not ok:
-        subject = subject_of(certificate)
-        found = VerifyError(verify_error_name(error), depth, subject)
+    if ok and depth > 0:
+        return True
+    parsed = _parsed(certificate)
+    if not ok or parsed is None:
+        code = UNREADABLE_CERTIFICATE if ok else verify_error_name(error)
+        found = VerifyError(code, depth, UNREADABLE_TEXT if parsed is None else subject_text(parsed))
         if found not in transcript.verify_errors:
             transcript.verify_errors.append(found)
         return transcript.observe
-    if depth > 0:
-        return True
-    transcript.hostname_matched = covers(certificate.to_cryptography(), transcript.server_name)
+    transcript.hostname_matched = covers(parsed, transcript.server_name)
     return transcript.observe or transcript.hostname_matched
 
 
 @lru_cache(maxsize=256)
 def covers(certificate: x509.Certificate, server_name: str) -> bool:
-    """Whether the certificate's SAN names the host or IP address (RFC 9525; the common name does not count)."""
-    is_address = ":" in server_name or server_name.replace(".", "").isdigit()
-    check = verify_certificate_ip_address if is_address else verify_certificate_hostname
+    """Whether the certificate's SAN names the host or IP address (RFC 9525; the common name does not count).
+
+    Each name stands for itself: an odd one beside it, such as an address given as a DNS name, spoils nothing.
+    """
     try:
-        check(certificate, server_name)
-    except (VerificationError, CertificateError, ValueError):
+        address = ip_address(server_name)
+    except ValueError:
+        address = None
+    try:
+        san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        if address is not None:
+            return address in san.get_values_for_type(x509.IPAddress)
+        patterns = [pattern for name in san.get_values_for_type(x509.DNSName) if (pattern := _pattern(name))]
+        verify_service_identity(patterns, [DNS_ID(server_name)], [])
+    except (VerificationError, CertificateError, x509.ExtensionNotFound, *UNREADABLE):
         return False
     return True
 
 
-def subject_of(certificate: crypto.X509) -> str:
-    """The subject as RFC 4514 text; a certificate that cannot be read says so."""
+def _pattern(name: str) -> DNSPattern | None:
     try:
-        return certificate.to_cryptography().subject.rfc4514_string()
-    except ValueError:
-        return "(unreadable)"
+        return DNSPattern.from_bytes(name.encode("ascii"))
+    except (CertificateError, UnicodeError):
+        return None
+
+
+def _parsed(certificate: crypto.X509) -> x509.Certificate | None:
+    try:
+        return certificate.to_cryptography()
+    except UNREADABLE:
+        return None

@@ -12,7 +12,7 @@ import pytest
 
 from servicenodes.tls import words
 from servicenodes.tls.judgement import CALL_REASONS, REASONS, REJECTED_REASONS, Certainty, Layer, Reason, Verdict
-from servicenodes.tls.names import ALERTS, VERIFY_ERRORS, alert_name
+from servicenodes.tls.names import ALERTS, UNREADABLE_CERTIFICATE, VERIFY_ERRORS, alert_name
 from servicenodes.tls.observation import (
     Alert,
     Attempt,
@@ -117,7 +117,7 @@ TABLE: list[tuple[Observation, Verdict, str, Certainty]] = [
     (seen(attempt(failure=Failure.RESET), control=control()), V.NETWORK_ERROR, Failure.RESET, C.CERTAIN),
     (seen(control=control(**FOREIGN)), V.NOT_TLS, R.OTHER_PROTOCOL, C.CERTAIN),
     *((seen(control=untrusted(code)), V.SERVER_UNTRUSTED, code, C.CERTAIN)
-      for code in sorted(set(VERIFY_ERRORS.values()))),
+      for code in sorted({*VERIFY_ERRORS.values(), UNREADABLE_CERTIFICATE})),
     (seen(control=control(hostname_matched=False)), V.HOSTNAME_MISMATCH, R.NAME_NOT_COVERED, C.CERTAIN),
     (seen(control=early(40)), V.PROTOCOL_MISMATCH, R.NO_COMMON_PARAMETERS, C.CERTAIN),
     (seen(control=early(42)), V.PROTOCOL_MISMATCH, R.NO_COMMON_PARAMETERS, C.CERTAIN),
