@@ -132,7 +132,7 @@ def _about_issuers(chain: Chain) -> Iterator[Finding]:
     for certificate in chain.path:
         name = organisation(harmless(certificate.issuer.rfc4514_string()))
         if is_public_ca(name):
-            text = f"{name} no longer issues public certificates for clients: move to a private CA before renewal."
+            text = f"If {name} issued this as a public CA, it cannot be renewed after March 2027: move to a private CA."
             yield finding(FindingCode.PUBLIC_CA_CLIENT_AUTH_ENDING, text)
             return
 

@@ -1,9 +1,11 @@
-"""Organisations whose publicly trusted CAs stopped issuing certificates with clientAuth.
+"""Organisations whose publicly trusted CAs end certificates with clientAuth.
 
-The Chrome Root Program Policy (version 1.6) requires TLS server hierarchies without clientAuth from 15 June 2026;
-every CA of the browsers' lists follows. Names are those in the subjects of their roots and issuing CAs (CCADB, "CA
-Owner" and subject organisation), compared without regard to case and punctuation. The same companies also run
-private CAs under these names, so a match is a hint, not proof.
+Chrome's root programme asks for it: version 1.6 of its policy (2025) set 15 June 2026 for everything, version 1.8
+(February 2026) kept that day for new issuing CAs and moved leaves to 15 March 2027. Each CA has its own last day:
+Let's Encrypt July 2026, Sectigo February 2027, DigiCert 1 March 2027, as they had published by spring 2026.
+
+Names are organisations as they stand in roots and issuing CAs, collected by hand, compared without regard to case and
+punctuation. The same companies also run private CAs under these names, so a match is a hint, not proof.
 """
 
 from __future__ import annotations

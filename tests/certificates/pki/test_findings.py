@@ -198,6 +198,11 @@ def test_a_public_ca_matters_only_for_certificates_with_client_auth() -> None:
     assert "public_ca_client_auth_ending" not in codes(upload(ca.issue(eku=None)))
 
 
+def test_a_company_that_runs_public_cas_may_have_issued_it_privately() -> None:
+    (text,) = (found.text for found in public_ca().findings if found.code == "public_ca_client_auth_ending")
+    assert text.startswith("If ")
+
+
 @pytest.mark.parametrize(
     ("name", "public"), [("DigiCert, Inc.", True), ("LET’S ENCRYPT", True), ("A Bank", False), ("", False)]
 )
