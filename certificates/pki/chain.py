@@ -1,4 +1,8 @@
-"""Orders an unordered pile: from the leaf upwards by names, key identifiers and signatures (RFC 5280, section 6)."""
+"""Orders an unordered pile: from the leaf upwards by names, key identifiers and signatures (RFC 5280, section 6).
+
+No verifier builds such a path: there is no trust anchor to reach, the top is often missing, and a path that servers
+would refuse must be shown with its fault. Nothing is trusted because of what is found here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Name constraints (RFC 5280, section 4.2.1.10) on parsed names: which names of a certificate its issuer forbids."""
+"""Name constraints (RFC 5280, section 4.2.1.10) on parsed names: which names of a certificate its issuer forbids.
+
+By hand, because cryptography's verifier refuses any constraint on directory names, the kind private CAs use most
+(`path_checks` tells more).
+"""
 
 from __future__ import annotations
 
