@@ -174,4 +174,4 @@ def test_mutated_files_do_not_stop_the_child(kind: str, changes: list[tuple[int,
     inspection = inspect(mutated(kind, changes))
 
     assert inspection.error is not None or inspection.leaf is not None
-    assert inspection.error is None or "cannot be read, it is damaged: export it again" not in inspection.error.text
+    assert inspection.error is None or not inspection.error.text.startswith("file cannot be read")  # a child that died
