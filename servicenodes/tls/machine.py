@@ -79,10 +79,11 @@ class Machine:
             if len(parts[-1]) < CHUNK:  # all there was; asking again would cost an exception
                 return b"".join(parts)
 
-    def write(self, data: bytes) -> bool:
-        """Encrypt application data; `output` then holds it. False in the middle of a renegotiation: nothing is taken,
-        and the same data must be offered again when more has come from the server."""
-        return self._run(lambda: self._connection.send(data)) is not WANT_MORE
+    def write(self, data: bytes | memoryview) -> int:
+        """Encrypt application data; `output` then holds it. Returns how many bytes were taken: at most one record,
+        and none in the middle of a renegotiation, when more must come from the server first."""
+        taken = self._run(lambda: self._connection.send(data))
+        return taken if isinstance(taken, int) else 0
 
     def read(self) -> bytes | None:
         """Application data, or None when more must come from the server first. Raises `CloseNotify`."""

@@ -31,7 +31,17 @@ from servicenodes.tls.observation import (
 )
 from servicenodes.tls.target import Target, check_headers, check_method, normalise_host, parse_proxy, parse_target
 from servicenodes.tls.trust import TrustAnchors
-from servicenodes.tls.wire import Deadline, Resolver, Wire, connect, open_tunnel, resolve, resolve_within
+from servicenodes.tls.wire import (
+    Deadline,
+    Resolver,
+    Wire,
+    authority,
+    connect,
+    connect_to_proxy,
+    open_tunnel,
+    resolve,
+    resolve_within,
+)
 
 OnStep = Callable[[Step], None]
 
@@ -208,23 +218,14 @@ class _Probe:
         """Connect to a checked address, directly or through the proxy. Raises `ConnectFailed`."""
         if self._proxy is None:
             wire, address = connect(self._addresses, self._target.port, self._deadline)
-            where = _authority(address, self._target.port)
+            where = authority(address, self._target.port)
             self._say(Step(StepName.CONNECT, StepStatus.OK, f"Connected to {where}."))
             return wire, where
-        try:
-            wire, _ = connect(resolve_within(*self._proxy, self._deadline), self._proxy[1], self._deadline)
-        except (ConnectFailed, ResolveFailed):
-            raise ConnectFailed(
-                "The proxy cannot be reached.", failure=Failure.PROXY_UNREACHABLE, phase="proxy"
-            ) from None
+        wire = connect_to_proxy(*self._proxy, self._deadline)
         self._say(Step(StepName.CONNECT, StepStatus.OK, "Connected to the proxy."))
-        where = _authority(self._addresses[0], self._target.port)
+        where = authority(self._addresses[0], self._target.port)
         started = time.monotonic()
-        try:
-            open_tunnel(wire, where, self._deadline)
-        except ConnectFailed:
-            wire.close()
-            raise
+        open_tunnel(wire, where, self._deadline)
         wire.rtt_s += time.monotonic() - started
         self._say(Step(StepName.PROXY, StepStatus.OK, f"The proxy opened a tunnel to {where}."))
         return wire, where
@@ -274,7 +275,3 @@ class _Probe:
 def _got_far(control: Attempt) -> bool:
     """Whether the server took part in a TLS conversation at all, so that a certificate could matter."""
     return control.handshake_completed or control.requested
-
-
-def _authority(address: Address, port: int) -> str:
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

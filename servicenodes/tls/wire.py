@@ -147,10 +147,31 @@ def connect(addresses: Sequence[Address], port: int, deadline: Deadline) -> tupl
     raise ConnectFailed(_CONNECT_WORDS[failure], failure=failure)
 
 
-def open_tunnel(wire: Wire, authority: str, deadline: Deadline) -> None:
-    """Ask an HTTP proxy for a tunnel to `authority` (RFC 9110, 9.3.6). Raises `ConnectFailed`."""
+def authority(address: Address, port: int) -> str:
+    """`address:port`, with brackets around an IPv6 address."""
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+def connect_to_proxy(host: str, port: int, deadline: Deadline) -> Wire:
+    """Connect to the operator's proxy. Raises `ConnectFailed`."""
+    try:
+        return connect(resolve_within(host, port, deadline), port, deadline)[0]
+    except (ConnectFailed, ResolveFailed):
+        raise _proxy_failed("The proxy cannot be reached.", Failure.PROXY_UNREACHABLE) from None
+
+
+def open_tunnel(wire: Wire, where: str, deadline: Deadline) -> None:
+    """Ask an HTTP proxy for a tunnel (RFC 9110, 9.3.6). Raises `ConnectFailed`; then the wire is closed."""
+    try:
+        _ask_for_tunnel(wire, where, deadline)
+    except ConnectFailed:
+        wire.close()
+        raise
+
+
+def _ask_for_tunnel(wire: Wire, where: str, deadline: Deadline) -> None:
     machine = h11.Connection(h11.CLIENT)
-    request = machine.send(h11.Request(method="CONNECT", target=authority, headers=[("Host", authority)]))
+    request = machine.send(h11.Request(method="CONNECT", target=where, headers=[("Host", where)]))
     try:
         if not wire.send(request or b"", deadline):
             raise _proxy_failed("The proxy does not take the request.", Failure.PROXY_UNREACHABLE)
