@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection, models, transaction
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
@@ -49,19 +49,6 @@ class ServiceNodeQuerySet(models.QuerySet["ServiceNode"]):
     def visible_to(self, viewer: User | ApiToken) -> ServiceNodeQuerySet:
         return self.filter(bot__in=Bot.objects.visible_to(viewer).values("pk"))
 
-    def with_last_test(self) -> ServiceNodeQuerySet:
-        """Adds `last_test_id`, `last_verdict`, `last_summary`, `last_tested_at` of the newest finished test, or None.
-
-        Loads bots along: a list costs one query however long it is.
-        """
-        newest = ConnectionTest.objects.filter(node=OuterRef("pk"), finished_at__isnull=False).order_by("-requested_at")
-        return self.select_related("bot").annotate(
-            last_test_id=Subquery(newest.values("pk")[:1]),
-            last_verdict=Subquery(newest.values("verdict")[:1]),
-            last_summary=Subquery(newest.values("summary")[:1]),
-            last_tested_at=Subquery(newest.values("finished_at")[:1]),
-        )
-
 
 class ServiceNode(models.Model):
     """One outbound API call of a bot's dialog: method, URL, headers, TLS policy."""
@@ -87,6 +74,10 @@ class ServiceNode(models.Model):
     timeout_s = models.PositiveSmallIntegerField(default=10, validators=[MinValueValidator(1), MaxValueValidator(60)])
     revision = models.PositiveIntegerField(default=1)  # grows with every change; guards against lost updates
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # The test that finished last, repeated here: lists sort and count by it, and tests outnumber nodes.
+    last_verdict = models.CharField(max_length=30, blank=True, default="", editable=False)  # empty: never tested
+    last_summary = models.TextField(blank=True, default="", editable=False)
+    last_tested_at = models.DateTimeField(null=True, editable=False)
 
     objects = ServiceNodeQuerySet.as_manager()
 
@@ -101,6 +92,7 @@ class ServiceNode(models.Model):
             models.CheckConstraint(name="node_name_given", condition=~Q(name="")),
             models.CheckConstraint(name="node_slug_form", condition=Q(slug__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*\Z")),
         )
+        indexes = (models.Index(name="node_by_verdict", fields=("last_verdict", "bot", "last_tested_at")),)
 
     def __str__(self) -> str:
         return self.path

@@ -130,8 +130,12 @@ def make_node(bot: Bot, slug: str = "", **fields: Any) -> ServiceNode:
 
 
 def make_test(node: ServiceNode, **fields: Any) -> ConnectionTest:
-    """A connection test, queued unless `verdict` is given."""
+    """A connection test, queued unless `verdict` is given; then the node tells of it, as when a worker finishes."""
     values: dict[str, Any] = {"requested_by": "factory", "target": "api.bank.example:443"}
     if fields.get("verdict"):
         values |= {"started_at": datetime.now(UTC), "finished_at": datetime.now(UTC)}
-    return ConnectionTest.objects.create(node=node, **{**values, **fields})
+    test = ConnectionTest.objects.create(node=node, **{**values, **fields})
+    if test.verdict:
+        node.last_verdict, node.last_summary, node.last_tested_at = test.verdict, test.summary, test.finished_at
+        node.save(update_fields=["last_verdict", "last_summary", "last_tested_at"])
+    return test

@@ -92,6 +92,7 @@ def finish(*, actor: Actor, test: ConnectionTest, report: dict[str, Any], versio
     test.verdict, test.reason, test.summary = report["verdict"], (report["reason"] or "")[:60], report["summary"]
     test.version = version
     test.finished_at, test.lease_until = timezone.now(), None
+    _note_on_node(test)
     store(test, "report", "steps", "verdict", "reason", "summary", "version", "finished_at", "lease_until")
     facts: dict[str, object] = {
         "test": str(test.pk),
@@ -102,6 +103,12 @@ def finish(*, actor: Actor, test: ConnectionTest, report: dict[str, Any], versio
         "version": report["client_certificate"]["version"],
     }
     nodes.record(actor, Action.CONNECTION_TESTED, test.node, facts)
+
+
+def _note_on_node(test: ConnectionTest) -> None:
+    """Repeat the outcome on the node. First of the writes: a deletion of the node locks in the same order."""
+    outcome = {"last_verdict": test.verdict, "last_summary": test.summary, "last_tested_at": test.finished_at}
+    ServiceNode.objects.filter(pk=test.node_id).update(**outcome)
 
 
 def store(test: ConnectionTest, *fields: str) -> None:

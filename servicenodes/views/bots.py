@@ -53,7 +53,7 @@ def detail(request: HttpRequest, bot: Bot) -> HttpResponse:
     granted = request.permissions  # type: ignore[attr-defined]
     context = {
         "bot": bot,
-        "nodes": with_effective(list(nodes.with_last_test()[:SHOWN])),
+        "nodes": with_effective(list(nodes.select_related("bot")[:SHOWN])),
         "node_count": nodes.count(),
         "certificates": certificates.with_active_version()[:SHOWN],
         "certificate_count": certificates.count(),

@@ -35,7 +35,7 @@ HISTORY = 10
 def listing(request: HttpRequest) -> HttpResponse:
     """Every service node the user may know of, with effective certificate and last verdict."""
     form = NodeFilter(request.GET or None)
-    nodes = ServiceNode.objects.visible_to(cast(User, request.user)).with_last_test()
+    nodes = ServiceNode.objects.visible_to(cast(User, request.user)).select_related("bot")
     if form.is_valid():
         nodes = narrow(nodes, form.cleaned_data["q"].strip(), form.cleaned_data["verdict"])
     page = Paginator(nodes, PER_PAGE).get_page(request.GET.get("page"))
@@ -51,10 +51,10 @@ def narrow(nodes: ServiceNodeQuerySet, text: str, verdict: str) -> ServiceNodeQu
         fits = Q(name__icontains=text) | Q(dialog__icontains=text) | Q(slug__icontains=text)
         nodes = nodes.filter(fits | Q(bot__slug__icontains=text) | Q(url__icontains=text))
     if verdict == "never":
-        return nodes.filter(last_verdict__isnull=True)  # type: ignore[misc]
+        return nodes.filter(last_verdict="")
     if verdict == "accepted":
-        return nodes.filter(last_verdict=ACCEPTED)  # type: ignore[misc]
-    return nodes.exclude(last_verdict=ACCEPTED).filter(last_verdict__isnull=False) if verdict else nodes  # type: ignore[misc]
+        return nodes.filter(last_verdict=ACCEPTED)
+    return nodes.exclude(last_verdict__in=("", ACCEPTED)) if verdict else nodes
 
 
 def with_effective(nodes: list[ServiceNode]) -> list[ServiceNode]:
