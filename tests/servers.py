@@ -182,7 +182,8 @@ http {{
     ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.pem; ssl_protocols {protocol};
     {verify}
     access_log {folder}/access.log client;
-    location / {{ return 200 "hello\\n"; }}
+    keepalive_requests 1000000;
+    location / {{ default_type application/json; return 200 '{body}'; }}
   }}
 }}
 """
@@ -197,6 +198,7 @@ def nginx_server(
     crl: bytes | None = None,
     verify: str = "on",
     extra_ports: Sequence[int] = (),
+    body: str = "hello",
 ) -> Iterator[Peer]:
     """nginx; `verify` is the value of `ssl_verify_client`. It completes the handshake and refuses with HTTP 400."""
     binary = need("nginx")
@@ -209,7 +211,7 @@ def nginx_server(
         if crl is not None:
             lines.append(f"ssl_crl {folder}/crl.pem;")
         listen = " ".join(f"listen 127.0.0.1:{number} ssl;" for number in (port, *extra_ports))
-        text = NGINX.format(folder=folder, listen=listen, protocol=f"TLSv{tls}", verify=" ".join(lines))
+        text = NGINX.format(folder=folder, listen=listen, protocol=f"TLSv{tls}", verify=" ".join(lines), body=body)
         (folder / "nginx.conf").write_text(text)
         (folder / "access.log").touch()
 

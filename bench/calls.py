@@ -1,0 +1,137 @@
+"""Keep-alive calls with mutual TLS: our caller against urllib3, httpx and requests, with the same certificate.
+
+    python -m bench.calls
+
+A 1 KiB JSON answer from nginx, one client thread and eight. The others load certificate and key from files and do
+less: no address policy, no deadline over the whole call, no limits. Rounds are interleaved and the best of each
+counts, because the machine does other things too. CPU is the client's, and steadier than the rates.
+"""
+
+from __future__ import annotations
+
+import resource
+import ssl
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import requests
+import urllib3
+
+from servicenodes.tls.address_policy import AddressPolicy
+from servicenodes.tls.invoke import Caller, CallRequest
+from servicenodes.tls.trust import TrustAnchors
+from tests.pki import CA, Issued
+from tests.servers import Peer, nginx_server
+
+SECONDS = 1.5
+ROUNDS = 3
+THREADS = (1, 8)
+ANSWER = '{"rows": "' + "x" * 1012 + '"}'
+AIM_URLLIB3, AIM_HTTPX = 1.0, 1.5
+Call = Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Calls per second, and CPU of this process per call in microseconds."""
+
+    per_second: float
+    cpu_us: float
+
+
+def main() -> None:
+    """Measure and print."""
+    root = CA.root()
+    server = root.issue("localhost", eku=("serverAuth",), san=("localhost", "127.0.0.1"))
+    client = root.intermediate().issue("bench.example")
+    with nginx_server(server, client_ca=root, body=ANSWER) as peer, _clients(peer, root, client) as clients:
+        for threads in THREADS:
+            best: dict[str, Rate] = {}
+            for _ in range(ROUNDS):
+                for name, call in clients.items():
+                    rate = _measure(call, threads)
+                    if name not in best or rate.per_second > best[name].per_second:
+                        best[name] = rate
+            _show(best, threads)
+
+
+@contextmanager
+def _clients(peer: Peer, root: CA, client: Issued) -> Iterator[dict[str, Call]]:
+    caller = Caller()
+    credential = client.credential()
+    request = CallRequest(
+        method="GET",
+        url=peer.url + "api",
+        headers=(),
+        body=b"",
+        credential_key=("bench", 1),
+        trust=TrustAnchors.of((root.certificate,), "bench"),
+        address_policy=AddressPolicy.parse(["127.0.0.1"]),
+    )
+    with tempfile.TemporaryDirectory() as name:
+        context = _context(Path(name), root, client)
+        pool = urllib3.PoolManager(ssl_context=context, maxsize=max(THREADS), retries=False)
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = f"{name}/root.pem"
+        session.cert = (f"{name}/client.pem", f"{name}/key.pem")
+        with httpx.Client(verify=context, trust_env=False) as modern, session:
+            yield {
+                "ours": lambda: caller.call(request, open_credential=lambda: credential).body,
+                "urllib3": lambda: pool.request("GET", request.url).data,
+                "httpx": lambda: modern.get(request.url).content,
+                "requests": lambda: session.get(request.url).content,
+            }
+    caller.close()
+
+
+def _context(folder: Path, root: CA, client: Issued) -> ssl.SSLContext:
+    (folder / "root.pem").write_bytes(root.pem)
+    (folder / "client.pem").write_bytes(client.chain_pem)
+    (folder / "key.pem").write_bytes(client.key_pem)
+    context = ssl.create_default_context(cafile=str(folder / "root.pem"))
+    context.load_cert_chain(folder / "client.pem", folder / "key.pem")
+    return context
+
+
+def _measure(call: Call, threads: int) -> Rate:
+    assert len(call()) == len(ANSWER)
+    before, started = _cpu(), time.monotonic()
+    end = started + SECONDS
+
+    def work() -> int:
+        count = 0
+        while time.monotonic() < end:
+            call()
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(threads) as pool:
+        count = sum(future.result() for future in [pool.submit(work) for _ in range(threads)])
+    return Rate(count / (time.monotonic() - started), (_cpu() - before) / count * 1e6)
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _show(rates: dict[str, Rate], threads: int) -> None:
+    ours = rates["ours"]
+    print(f"{threads} thread{'s' if threads > 1 else ''}")
+    for name, rate in rates.items():
+        ratio, cpu = ours.per_second / rate.per_second, rate.cpu_us / ours.cpu_us
+        aim = {"urllib3": AIM_URLLIB3, "httpx": AIM_HTTPX}.get(name)
+        words = f"  (aim: at least {aim})" if aim and threads == 1 else ""
+        figures = f"{rate.per_second:7.0f}/s {rate.cpu_us:6.0f} µs CPU each"
+        print(f"  {name:10} {figures}   our rate is {ratio:4.2f} times that, CPU 1/{cpu:4.2f}{words}")
+
+
+if __name__ == "__main__":
+    main()
