@@ -20,16 +20,13 @@ class PlatformRole(models.TextChoices):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes users; `create_superuser` is what Django's own command calls."""
+    """Makes users, without judging and without an audit row: use `accounts.services`."""
 
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> User:
         user = self.model(username=self.model.normalize_username(username), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
-
-    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> User:
-        return self.create_user(username, password, platform_role=PlatformRole.ADMINISTRATOR, **fields)
 
 
 class User(AbstractBaseUser):

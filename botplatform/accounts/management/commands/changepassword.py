@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from getpass import getpass
 from typing import Any
 
 from django.core.management.base import CommandParser
 
+from botplatform.accounts.management.passwords import ask_new_password
 from botplatform.accounts.models import User
 from botplatform.accounts.services import change_password
 from botplatform.console.commands import ConsoleCommand
-from botplatform.errors import InvalidInput, NotFound
+from botplatform.errors import NotFound
 
 
 class Command(ConsoleCommand):
@@ -30,14 +29,5 @@ class Command(ConsoleCommand):
         user = User.objects.filter(username=options["username"]).first()
         if user is None:
             raise NotFound(f"There is no user called “{options['username']}”.")
-        change_password(actor=self.actor(options), user=user, password=_ask())
+        change_password(actor=self.actor(options), user=user, password=ask_new_password())
         self.say(f"The password of {user.username} is changed.")
-
-
-def _ask() -> str:
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\r\n")
-    password = getpass("New password: ")
-    if getpass("The same again: ") != password:
-        raise InvalidInput("The two passwords differ.", field="password")
-    return password
