@@ -46,8 +46,8 @@ def facts_of(certificate: Any) -> dict[str, Any]:
 
 @register.filter
 def common_name(name: str | None) -> str:
-    """What people call the holder of an RFC 4514 name; empty for an empty name."""
-    return display.short_name(name) if name else ""
+    """What people call the holder of an RFC 4514 name."""
+    return display.short_name(name or "")
 
 
 @register.filter

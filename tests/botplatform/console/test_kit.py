@@ -193,7 +193,7 @@ def test_small_words() -> None:
 def test_names_and_serials_are_spelt_as_commands_spell_them() -> None:
     assert certificate_kit.common_name("O=Acme,CN=bot") == "bot"
     assert certificate_kit.common_name("CN=ad\\e2\\80\\aemin") == "ad\\e2\\80\\aemin"
-    assert certificate_kit.common_name("") == ""
+    assert certificate_kit.common_name("") == "(no name)"
     assert certificate_kit.serial("-abc") == "-0a:bc"
 
 
