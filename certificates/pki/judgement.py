@@ -75,7 +75,10 @@ def _about_leaf(leaf: x509.Certificate) -> Iterator[Finding]:
     if is_self_signed(leaf):
         text = "The certificate signed itself, so each server must trust exactly this one: give its owner a copy."
         yield finding(FindingCode.SELF_SIGNED_LEAF, text)
-        return  # whoever trusts exactly this one does not mind the CA flag, which “openssl req -x509” always sets
+        usage = extension_of(leaf, x509.KeyUsage)
+        if usage is None or usage.digital_signature:
+            # Whoever trusts exactly this one does not mind the CA flag, which “openssl req -x509” always sets.
+            return
     constraints = extension_of(leaf, x509.BasicConstraints)
     if constraints is not None and constraints.ca:
         text = "The certificate belongs to a CA, and many servers refuse it as a client's: ask for an end entity's."

@@ -178,7 +178,7 @@ def test_no_extended_key_usage_means_every_use() -> None:
 
 
 def test_a_self_signed_certificate_may_carry_the_ca_flag_and_any_signature() -> None:
-    assert codes(upload(self_signed(is_ca=True))) == {"self_signed_leaf"}
+    assert codes(upload(self_signed(is_ca=True, key_usage=None))) == {"self_signed_leaf"}
     assert codes(upload(self_signed(key="rsa-2048", signature_hash="sha1"))) == {"self_signed_leaf"}
 
 
@@ -190,6 +190,12 @@ def test_an_intermediate_with_a_weak_signature() -> None:
 
 def test_a_weak_key_is_told_although_the_certificate_is_missing() -> None:
     assert codes(inspect(CA.root().issue(key="rsa-1024").key_pem)) == {"key_too_small"}
+
+
+def test_a_roots_own_key_is_not_a_clients() -> None:
+    root = CA.root()
+    key = root.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert {"self_signed_leaf", "leaf_is_ca"} <= codes(inspect(root.pem + key))
 
 
 def test_a_public_ca_matters_only_for_certificates_with_client_auth() -> None:
