@@ -178,6 +178,26 @@ def _context(version: CertificateVersion) -> EnvelopeContext:
     )
 
 
+# --- Other secrets at rest --------------------------------------------------------------------------------------------
+
+
+def seal_secret(secret: Secret, *, model: str, object_id: str, owner: str) -> tuple[bytes, str]:
+    """The envelope of another app's secret, and the id of the key that wraps it; both are stored. Raises Sealed.
+
+    It opens only with the same model, row and owner.
+    """
+    keyring = fitting_keyring()
+    return keyring.seal(secret, context=EnvelopeContext(model, object_id, owner, 0)), keyring.active_key_id
+
+
+def open_secret(envelope: bytes, *, key_id: str, model: str, object_id: str, owner: str) -> Secret:
+    """The secret again. Raises Sealed, or EnvelopeBroken if the row was tampered with."""
+    keyring = load_keyring()
+    if key_id not in keyring.key_ids:
+        raise Sealed(f"The keyring does not hold {key_id}, which this secret is sealed with.")
+    return keyring.open(envelope, context=EnvelopeContext(model, object_id, owner, 0))
+
+
 # --- Uploads between the preview and the import -----------------------------------------------------------------------
 
 

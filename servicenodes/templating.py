@@ -7,6 +7,7 @@ known before the call. `docs/calling.md` tells the rules.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
@@ -209,6 +210,38 @@ def _xml_place(before: str) -> bool:
     rest = _XML_WHOLE.sub("", before)
     start = rest.find("<")
     return start < 0 or _XML_ATTRIBUTE.fullmatch(rest[start:]) is not None
+
+
+def content_type_of(headers: Mapping[str, str], body: str) -> str:
+    """The node's own Content-Type, else what the body looks like; empty without a body."""
+    own = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    if own or not body:
+        return own
+    return "application/json" if body.lstrip()[:1] in {"{", "["} else "text/plain; charset=utf-8"
+
+
+def check_templates(*, url: str, headers: Mapping[str, str], body: str) -> None:
+    """Raise `InvalidInput` (`field` names the part) unless every template can be filled."""
+    for field, check in (
+        ("url", lambda: render_url(url, dict.fromkeys(variables_of(url), "x"))),
+        ("headers", lambda: [split(value) for value in headers.values()]),
+        ("body", lambda: _check_body(body_kind(content_type_of(headers, body)), body)),
+    ):
+        try:
+            check()
+        except InvalidInput as error:
+            raise InvalidInput(error.text, field=field) from None
+
+
+def _check_body(kind: BodyKind, body: str) -> None:
+    if kind is not BodyKind.JSON or not body:
+        render_body(kind, body, dict.fromkeys(variables_of(body), "x"))
+        return
+    sample: dict[str, Value] = dict.fromkeys(variables_of(body), "x")
+    try:
+        json.loads(render_json_body(body, sample))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"The body is not JSON, even with its variables filled: {error}.") from None
 
 
 def render_text(template: str, values: Values) -> str:

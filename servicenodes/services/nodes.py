@@ -19,15 +19,15 @@ from botplatform.errors import Conflict, InvalidInput, NotFound, Stale
 from botplatform.validation import check_model, one_line, refuse_route
 from certificates.models import ClientCertificate, TrustStore
 from servicenodes.models import ServiceNode
-from servicenodes.tls.target import check_headers, normalise_host, parse_target
+from servicenodes.services.headers import arrange, sealed_names, store
+from servicenodes.templating import check_templates
+from servicenodes.tls.target import normalise_host, parse_target
 
-MAX_HEADERS = 50
-MAX_HEADER_LENGTH = 4000
 SLUG_LENGTH = 63
 NEW_NODE = "new"  # the page of the form; a node of this slug would hide behind it
 CHANGEABLE = frozenset(
-    {"slug", "name", "dialog", "method", "url", "headers", "certificate", "trust_store", "server_name"}
-    | {"min_tls", "timeout_s"}
+    {"slug", "name", "dialog", "method", "url", "headers", "sealed_headers", "body", "certificate", "trust_store"}
+    | {"server_name", "min_tls", "require_mutual_tls", "timeout_s"}
 )
 
 
@@ -42,24 +42,30 @@ def create_node(
     dialog: str = "",
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
+    sealed_headers: Mapping[str, str | None] | None = None,
+    body: str = "",
     certificate: ClientCertificate | None = None,
     trust_store: TrustStore | None = None,
     server_name: str = "",
     min_tls: str = "1.2",
+    require_mutual_tls: bool = True,
     timeout_s: int | None = None,
 ) -> ServiceNode:
     """Make a service node. Without a slug one is made from the name; without a timeout TEST_TIMEOUT_S applies.
 
-    Raises `NotAllowed`, `InvalidInput` (`field` names the argument), `Conflict` for a taken slug.
+    URL, header values and body are templates (`templating`). Headers that carry a credential are sealed, as are those
+    of `sealed_headers`. Raises `NotAllowed`, `InvalidInput` (`field` names the argument), `Conflict` for a taken slug,
+    `Sealed`.
     """
     authorize(actor, Permission.NODE_CHANGE, bot=bot)
     if certificate is not None:
         authorize(actor, Permission.NODE_ATTACH, bot=bot)
     hold(certificate)
     hold(trust_store)
-    node = ServiceNode(bot=bot, name=name, dialog=dialog, method=method, url=url, headers=dict(headers or {}))
+    order = arrange(headers or {}, sealed_headers)
+    node = ServiceNode(bot=bot, name=name, dialog=dialog, method=method, url=url, headers=order.plain, body=body)
     node.certificate, node.trust_store = certificate, trust_store
-    node.server_name, node.min_tls = server_name, min_tls
+    node.server_name, node.min_tls, node.require_mutual_tls = server_name, min_tls, require_mutual_tls
     node.timeout_s = settings.TEST_TIMEOUT_S if timeout_s is None else timeout_s
     node.slug = slug or free_slug(bot, name)
     _check(node)
@@ -68,13 +74,17 @@ def create_node(
             node.save(force_insert=True)
     except IntegrityError as error:
         raise Conflict(f"The bot {bot.slug} already has a service node “{node.slug}”.") from error
-    record(actor, Action.NODE_CREATED, node, _facts(node))
+    store(node, order)
+    record(actor, Action.NODE_CREATED, node, _facts(node) | {"sealed_headers": sorted(order.new)})
     return node
 
 
 @transaction.atomic
 def change_node(*, actor: Actor, node: ServiceNode, expected_revision: int, **changes: Any) -> ServiceNode:
     """Change the given fields (those of `create_node`). What is the same already changes nothing.
+
+    `sealed_headers` names every header that is to be sealed, with None for those whose value stays; without it the
+    sealed headers stay, but for those that `headers` gives a value.
 
     Raises `NotAllowed`, `NotFound`, `InvalidInput`, and `Conflict` when `expected_revision` is not the node's
     revision any more or the slug is taken.
@@ -89,17 +99,25 @@ def change_node(*, actor: Actor, node: ServiceNode, expected_revision: int, **ch
     locked = lock_nodes([node])[0]
     if locked.revision != expected_revision:
         raise Stale("Somebody changed this service node meanwhile. Look at it again, then repeat your change.")
-    before = _facts(locked) | {"headers": dict(locked.headers)}
+    before = _comparable(locked)
+    sealed = sealed_names(locked)
+    order = arrange(changes.pop("headers", locked.headers), changes.pop("sealed_headers", None), sealed)
     for field, value in changes.items():
         setattr(locked, field, value)
-    locked.slug = locked.slug or free_slug(locked.bot, locked.name)
+    locked.headers, locked.slug = order.plain, locked.slug or free_slug(locked.bot, locked.name)
     _check(locked)
-    after = _facts(locked) | {"headers": dict(locked.headers)}
-    changed = sorted(field for field in after if after[field] != before[field])
-    if changed:
+    after = _comparable(locked)
+    facts: dict[str, object] = {
+        field: {"from": _for_trail(field, before), "to": _for_trail(field, after)}
+        for field in sorted(after)
+        if after[field] != before[field]
+    }
+    if order.new or len(order.kept) < len(sealed):
+        store(locked, order)
+        facts["sealed_headers"] = {"from": sealed, "to": sealed_names(locked), "new_values": sorted(order.new)}
+    if facts:
         locked.revision += 1
         _save(locked)
-        facts: dict[str, object] = {field: _from_to(field, before, after) for field in changed}
         record(actor, Action.NODE_CHANGED, locked, facts)
     return locked
 
@@ -182,24 +200,11 @@ def _check(node: ServiceNode) -> None:
     node.url = "https" + node.url[len("https") :]  # the scheme in lower case
     if node.server_name:
         node.server_name = normalise_host(node.server_name, field="server_name")
-    node.headers = _checked_headers(node.headers)
+    check_templates(url=node.url, headers=node.headers, body=node.body)
     check_owned(node, node.certificate, field="certificate")
     check_owned(node, node.trust_store, field="trust_store")
     check_model(node)
     refuse_route(node.slug, NEW_NODE, field="slug")
-
-
-def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    if len(headers) > MAX_HEADERS:
-        raise InvalidInput(f"A service node carries at most {MAX_HEADERS} headers.", field="headers")
-    pairs = [(str(name).strip(), str(value).strip()) for name, value in headers.items()]
-    if len({name.lower() for name, _ in pairs}) < len(pairs):
-        raise InvalidInput("A header is given twice; names do not tell capitals apart.", field="headers")
-    for name, value in pairs:
-        if len(name) + len(value) > MAX_HEADER_LENGTH:
-            text = f"The header {name[:40]} is longer than {MAX_HEADER_LENGTH} characters."
-            raise InvalidInput(text, field="headers")
-    return dict(check_headers(pairs))
 
 
 def _save(node: ServiceNode) -> None:
@@ -211,7 +216,7 @@ def _save(node: ServiceNode) -> None:
 
 
 def _facts(node: ServiceNode) -> dict[str, object]:
-    """For the trail. Header values may be secrets: only names are on record."""
+    """For the trail. Header values and bodies may hold secrets: only names and a length are on record."""
     return {
         "slug": node.slug,
         "name": node.name,
@@ -219,15 +224,23 @@ def _facts(node: ServiceNode) -> dict[str, object]:
         "method": node.method,
         "url": node.url,
         "headers": sorted(node.headers),
+        "body": f"{len(node.body)} characters" if node.body else "",
         "certificate": node.certificate.path if node.certificate else None,
         "trust_store": node.trust_store.path if node.trust_store else None,
         "server_name": node.server_name,
         "min_tls": node.min_tls,
+        "require_mutual_tls": node.require_mutual_tls,
         "timeout_s": node.timeout_s,
     }
 
 
-def _from_to(field: str, before: dict[str, Any], after: dict[str, Any]) -> dict[str, object]:
+def _comparable(node: ServiceNode) -> dict[str, Any]:
+    """Everything that can change, whole."""
+    return _facts(node) | {"headers": dict(node.headers), "body": node.body}
+
+
+def _for_trail(field: str, values: dict[str, Any]) -> object:
+    """A value as it may be on record: of headers the names, of a body the length."""
     if field == "headers":
-        return {"from": sorted(before[field]), "to": sorted(after[field])}
-    return {"from": before[field], "to": after[field]}
+        return sorted(values[field])
+    return f"{len(values[field])} characters" if field == "body" and values[field] else values[field]
