@@ -4,13 +4,15 @@ The order is the truth's: after the handshake we listen before we write. Writing
 provokes a reset, and a reset may destroy the alert that says why.
 
 When listening ends: a moment (two round trips) after the first sign of life that follows our part of the handshake,
-or after max(1 s, 4 × round trip). A session ticket is a sign of life and no acceptance. In TLS 1.2 it arrives within
-the handshake. So a server with tickets costs hardly any waiting; one without costs a second per attempt.
+or after max(1 s, 4 × round trip), but never more than half of the patience that is left for the attempt, so that a
+short timeout still leaves time to ask. A session ticket is a sign of life and no acceptance. In TLS 1.2 it arrives
+within the handshake. So a server with tickets costs hardly any waiting; one without costs a second per attempt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from servicenodes.tls.context import ContextSpec, context_for
@@ -66,7 +68,8 @@ class Conversation(Link):
 
     def listen(self) -> bool:
         """Wait for a word of the server before saying anything ourselves."""
-        self.wait = self.deadline.or_sooner(max(LISTEN_S, LISTEN_RTTS * self._wire.rtt_s))
+        longest = max(LISTEN_S, LISTEN_RTTS * self._wire.rtt_s)
+        self.wait = self.deadline.or_sooner(min(longest, self._plan.patience_s / 2))
         self.guard(lambda: self._read_until(lambda: self._machine.ticket_seen or self._data_seen))
         if self.ending is Ending.TIMEOUT and self.deadline.left:
             self.ending = None  # silence before the request means nothing
@@ -74,15 +77,22 @@ class Conversation(Link):
 
     def ask(self) -> None:
         """Send the request, and read on even if it could not be sent."""
-        try:
-            self._machine.write(self._exchange.request)
-            self.request_sent = self.flush()
-        except (ConnectionError, MachineFailed):
-            self.request_sent = False
         self.wait = self.deadline.or_sooner(self._plan.patience_s)
+        with suppress(ConnectionError, MachineFailed):  # what the server said before is still to be read
+            self._send_request()
         self.guard(lambda: self._read_until(lambda: False))
         if self.ending is None:
             self.ending = Ending.DATA
+
+    def _send_request(self) -> None:
+        """Record by record. In the middle of a renegotiation the machine takes nothing before more has come."""
+        rest = memoryview(self._exchange.request)
+        while rest:
+            taken = self._machine.write(rest)
+            if not self.flush() or (not taken and not self.take()):
+                return
+            rest = rest[taken:]
+        self.request_sent = True
 
     def guard(self, phase: Callable[[], None]) -> None:
         """Run a phase and note how it ended. However it ended behind data, the data is what counts."""

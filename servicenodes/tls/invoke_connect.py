@@ -27,8 +27,7 @@ from servicenodes.tls.wire import (
     Wire,
     authority,
     connect,
-    connect_to_proxy,
-    open_tunnel,
+    connect_through_proxy,
     resolve_within,
 )
 
@@ -103,9 +102,7 @@ class Opener:
         if prepared.proxy is None:
             wire, address = connect(addresses, target.port, deadline)
         else:
-            address = addresses[0]
-            wire = connect_to_proxy(*prepared.proxy, deadline)
-            open_tunnel(wire, authority(address, target.port), deadline)
+            wire, address = connect_through_proxy(prepared.proxy, addresses, target.port, deadline)
         timing.step("connect")
         return wire, authority(address, target.port)
 

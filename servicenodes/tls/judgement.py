@@ -67,6 +67,7 @@ class Reason(StrEnum):
     SILENCE = "silence"
     NOT_HTTP = "not_http"
     BROKEN_OFF = "broken_off"
+    ANSWERS_DIFFER = "answers_differ"
     HOST_NOT_ALLOWED = "host_not_allowed"
     BUSY = "busy"
     TOO_SLOW = "too_slow"
@@ -128,7 +129,7 @@ REASONS: dict[Verdict, tuple[str, ...]] = {
     Verdict.NOT_TLS: (Reason.OTHER_PROTOCOL,),
     Verdict.NETWORK_ERROR: tuple(Failure),
     Verdict.ADDRESS_DENIED: (Reason.ADDRESS_NOT_ALLOWED,),
-    Verdict.INCONCLUSIVE: (Reason.SILENCE, Reason.NOT_HTTP, Reason.BROKEN_OFF),
+    Verdict.INCONCLUSIVE: (Reason.SILENCE, Reason.NOT_HTTP, Reason.BROKEN_OFF, Reason.ANSWERS_DIFFER),
 }
 # What only the runtime's call can come to, beside the above.
 CALL_REASONS: dict[Verdict, tuple[str, ...]] = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from certificates.pki.credential import Credential
@@ -37,12 +38,18 @@ from servicenodes.tls.wire import (
     Wire,
     authority,
     connect,
-    connect_to_proxy,
-    open_tunnel,
+    connect_through_proxy,
     resolve,
     resolve_within,
 )
 
+HANDSHAKE_STEPS = (
+    StepName.SERVER_HELLO,
+    StepName.SERVER_CERTIFICATE,
+    StepName.CERTIFICATE_REQUEST,
+    StepName.CLIENT_CERTIFICATE,
+)
+CONNECTED_TO_PROXY = "Connected to the proxy."
 OnStep = Callable[[Step], None]
 
 
@@ -86,6 +93,7 @@ class _Probe:
         self._on_step = on_step
         self._resolver = resolver
         self._steps: dict[StepName, Step] = {}
+        self._told = True
         self._started = self._last = time.monotonic()
         self._deadline = Deadline(self._started + request.timeout_s)
         self._addresses: tuple[Address, ...] = ()
@@ -148,20 +156,30 @@ class _Probe:
         self._both(request.max_tls)
         real = self._seen.real
         if real is not None and self._may_hide_a_late_request(real):
-            before = self._seen
-            self._both("1.2")
-            if self._seen.real is None or not self._seen.real.handshake_completed:
-                self._seen = before
-            else:
-                self._seen = replace(self._seen, capped_to_tls12=True)
+            self._try_tls12()
         elif real is not None and self._worth_repeating(real):
-            again = self._attempt(AttemptKind.REAL, request.max_tls)
+            again = self._attempt(AttemptKind.REAL, request.max_tls, told=False)
             self._seen = replace(self._seen, real=again if again.failure is None else real, repeated=True)
         if request.canary and self._seen.real is not None and self._seen.real.ending is Ending.DATA:
             cap = "1.2" if self._seen.capped_to_tls12 else request.max_tls
-            self._seen = replace(self._seen, canary=self._attempt(AttemptKind.CANARY, cap))
+            self._seen = replace(self._seen, canary=self._attempt(AttemptKind.CANARY, cap, told=False))
         if self._seen.real is not None:
             self._tell_outcome(self._seen.real)
+
+    def _try_tls12(self) -> None:
+        """In TLS 1.2 the server may ask where in TLS 1.3 it cannot. If it does not answer in 1.2, nothing is lost."""
+        seen, steps = self._seen, dict(self._steps)
+        for name in HANDSHAKE_STEPS:  # to be told anew
+            self._steps.pop(name, None)
+        self._both("1.2")
+        real = self._seen.real
+        if real is not None and (real.handshake_completed or real.requested):
+            self._seen = replace(self._seen, capped_to_tls12=True)
+            return
+        self._seen, self._steps = seen, {}
+        for step in steps.values():
+            self._say(step, timed=False)
+        self._steps = steps
 
     def _both(self, max_tls: str | None) -> None:
         """Control and real attempt. Without a credential one attempt is both, and it is called the real one."""
@@ -186,8 +204,10 @@ class _Probe:
         control_got_data = self._seen.control is not None and self._seen.control.ending is Ending.DATA
         return silent and real.requested and not control_got_data
 
-    def _attempt(self, kind: AttemptKind, max_tls: str | None) -> Attempt:
+    def _attempt(self, kind: AttemptKind, max_tls: str | None, *, told: bool = True) -> Attempt:
+        """One attempt. One that is not `told` leaves the timeline as the attempts before it wrote it."""
         started = time.monotonic()
+        self._told = told
         try:
             wire, address = self._open_wire()
         except ConnectFailed as failed:
@@ -195,13 +215,13 @@ class _Probe:
             self._say(Step(phase, StepStatus.FAILED, failed.text))
             elapsed = (time.monotonic() - started) * 1000
             return Attempt(kind, failure=Failure(failed.failure), failure_text=failed.text, ms=elapsed)
-        conversation = Conversation(self._plan(kind, max_tls), wire, address=address, deadline=self._deadline)
-        try:
+        with closing(wire):
+            conversation = Conversation(self._plan(kind, max_tls), wire, address=address, deadline=self._deadline)
             if self._handshake(conversation, kind) and conversation.listen():
                 conversation.ask()
-            return conversation.facts(kind, ms=(time.monotonic() - started) * 1000)
-        finally:
+            facts = conversation.facts(kind, ms=(time.monotonic() - started) * 1000)
             conversation.close()
+            return facts
 
     def _handshake(self, conversation: Conversation, kind: AttemptKind) -> bool:
         going_on = conversation.handshake()
@@ -221,13 +241,15 @@ class _Probe:
             where = authority(address, self._target.port)
             self._say(Step(StepName.CONNECT, StepStatus.OK, f"Connected to {where}."))
             return wire, where
-        wire = connect_to_proxy(*self._proxy, self._deadline)
-        self._say(Step(StepName.CONNECT, StepStatus.OK, "Connected to the proxy."))
-        where = authority(self._addresses[0], self._target.port)
-        started = time.monotonic()
-        open_tunnel(wire, where, self._deadline)
-        wire.rtt_s += time.monotonic() - started
-        self._say(Step(StepName.PROXY, StepStatus.OK, f"The proxy opened a tunnel to {where}."))
+        try:
+            wire, address = connect_through_proxy(self._proxy, self._addresses, self._target.port, self._deadline)
+        except ConnectFailed as failed:
+            if failed.failure == Failure.PROXY_REFUSED:
+                self._say(Step(StepName.CONNECT, StepStatus.OK, CONNECTED_TO_PROXY))
+            raise
+        self._say(Step(StepName.CONNECT, StepStatus.OK, CONNECTED_TO_PROXY))
+        where = authority(address, self._target.port)
+        self._say(Step(StepName.PROXY, StepStatus.OK, f"The proxy opened a tunnel to {where}."), timed=False)
         return wire, where
 
     def _plan(self, kind: AttemptKind, max_tls: str | None) -> Plan:
@@ -255,12 +277,20 @@ class _Probe:
         return ContextSpec(kind, request.trust, request.min_tls, max_tls, credentials[kind]())
 
     def _tell_outcome(self, real: Attempt) -> None:
+        self._told = True
+        if real.requested_late:
+            for name in (StepName.CERTIFICATE_REQUEST, StepName.CLIENT_CERTIFICATE):
+                self._steps.pop(name, None)
+            self._say(timeline.certificate_request(real), timed=False)
+            self._say(timeline.client_certificate(self._seen, real), timed=False)
         if real.handshake_completed or real.sent is not real.sent.NO:
             self._say(timeline.server_verdict(real))
             self._say(timeline.http(real), timed=False)
 
     def _say(self, step: Step, *, timed: bool = True) -> None:
         """Each step is told once; told again only if a later attempt fails where an earlier one did not."""
+        if not self._told:
+            return
         now = time.monotonic()
         told = self._steps.get(step.name)
         if told is not None and (step.status is not StepStatus.FAILED or told.status is StepStatus.FAILED):

@@ -46,6 +46,8 @@ def server_certificate(attempt: Attempt) -> Step:
 def certificate_request(attempt: Attempt) -> Step:
     """Whether the server asks for a client certificate."""
     name = StepName.CERTIFICATE_REQUEST
+    if attempt.requested_late:
+        return Step(name, OK, "The server asks for a client certificate, but only after it has seen the request.")
     if attempt.requested:
         count = len(attempt.acceptable_cas)
         listed = {0: "It names no acceptable CA.", 1: "It names one acceptable CA."}

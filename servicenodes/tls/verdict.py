@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from servicenodes.tls.hints import find_hints
+from servicenodes.tls.http import TELLING_STATUSES
 from servicenodes.tls.judgement import Certainty, Judgement, Layer, Reason, Verdict
 from servicenodes.tls.observation import Attempt, Ending, Failure, Observation, Sent
 from servicenodes.tls.words import advice_for, summary_for
@@ -152,13 +153,14 @@ def _no_certificate(seen: Observation) -> Ruling | None:
     reason, certainty = Reason.ASKED, Certainty.MEDIUM
     alert = real.fatal_alert
     if real.ending is Ending.DATA and not _refused(real):
-        reason, certainty = Reason.OPTIONAL, Certainty.CERTAIN
+        helped = real.http is not None and real.http.status < 400
+        reason, certainty = Reason.OPTIONAL, Certainty.CERTAIN if helped else Certainty.MEDIUM
     elif alert is not None and alert.code == HANDSHAKE_FAILURE:
         # TLS 1.2 has no alert that says "certificate required": probable, not certain.
         reason, certainty = Reason.CERTIFICATE_REQUIRED, Certainty.HIGH
-    elif alert is not None or (real.http is not None and real.http.certificate_text):
+    elif (real.http is not None and real.http.certificate_text) or (alert is not None and alert.code in ALERT_REASONS):
         reason, certainty = Reason.CERTIFICATE_REQUIRED, Certainty.CERTAIN
-    elif _refused(real):
+    elif alert is not None or _refused(real):
         reason, certainty = Reason.CERTIFICATE_REQUIRED, Certainty.MEDIUM
     return Ruling(Verdict.NO_CERTIFICATE, reason, certainty, Layer.CLIENT_CERTIFICATE)
 
@@ -208,7 +210,7 @@ def _http_refused(seen: Observation) -> Ruling | None:
     if real.ending is not Ending.DATA or real.http is None or real.http.status not in HTTP_REASONS:
         return None
     control = seen.control
-    enforced = control is not None and _refused(control) and not _same_status(control, real)
+    enforced = control is not None and _refused(control) and not _same_status(control, real) and not seen.repeated
     certainty = Certainty.CERTAIN if enforced else Certainty.MEDIUM
     return Ruling(Verdict.HTTP_REFUSED, HTTP_REASONS[real.http.status], certainty, Layer.HTTP)
 
@@ -218,7 +220,12 @@ def _accepted(seen: Observation) -> Ruling | None:
     if real.ending is not Ending.DATA:
         return None
     layer = Layer.CLIENT_CERTIFICATE
+    if seen.repeated and control is not None and control.ending in (Ending.CLOSED, Ending.RESET):
+        # The server closed even on our certificate, once: that it closed without one as well proves nothing.
+        return Ruling(Verdict.ACCEPTED, Reason.CONTROL_INCONCLUSIVE, Certainty.MEDIUM, layer)
     if control is not None and _refused(control):
+        if _refused_by_application(control) and real.http is not None and real.http.status >= 400:
+            return _two_errors(real.http.status)
         canary = seen.canary
         if canary is not None and canary.sent is Sent.CERTIFICATE and _same_status(canary, real):
             return Ruling(Verdict.ACCEPTED_ANY_CERTIFICATE, Reason.CANARY_ACCEPTED, Certainty.CERTAIN, layer)
@@ -235,11 +242,29 @@ def _answered_without_refusal(real: Attempt, control: Attempt | None) -> Ruling:
         return Ruling(Verdict.ACCEPTED, Reason.WITHOUT_CONTROL, Certainty.MEDIUM, layer)
     if control.ending is not Ending.DATA or control.http is None:
         return Ruling(Verdict.ACCEPTED, Reason.CONTROL_INCONCLUSIVE, Certainty.MEDIUM, layer)
-    if control.http.status >= 400 > real.http.status:
-        return Ruling(Verdict.ACCEPTED, Reason.PROVEN, Certainty.HIGH, layer)
-    plain = _same_status(control, real) and real.http.status < 400
-    certainty = Certainty.CERTAIN if plain else Certainty.MEDIUM
+    if not _same_status(control, real):
+        return _answers_differ(control.http.status, real.http.status)
+    certainty = Certainty.CERTAIN if real.http.status < 400 else Certainty.MEDIUM
+    if _says_nothing(real.http.status):
+        certainty = Certainty.LOW
     return Ruling(Verdict.ACCEPTED_NOT_ENFORCED, Reason.SAME_WITHOUT_CERTIFICATE, certainty, layer)
+
+
+def _answers_differ(without: int, with_ours: int) -> Ruling:
+    """Both attempts were answered, neither with a refusal of the certificate, but not alike."""
+    if with_ours >= 400:
+        return Ruling(Verdict.INCONCLUSIVE, Reason.ANSWERS_DIFFER, Certainty.LOW, Layer.HTTP)
+    layer = Layer.CLIENT_CERTIFICATE
+    if without >= 400 and not _says_nothing(without):
+        return Ruling(Verdict.ACCEPTED, Reason.PROVEN, Certainty.HIGH, layer)
+    return Ruling(Verdict.ACCEPTED, Reason.CONTROL_INCONCLUSIVE, Certainty.MEDIUM, layer)
+
+
+def _two_errors(status: int) -> Ruling:
+    """401 or 403 without the certificate, and another error with it; 400 may well be about the certificate."""
+    if status in TELLING_STATUSES or _says_nothing(status):
+        return Ruling(Verdict.INCONCLUSIVE, Reason.ANSWERS_DIFFER, Certainty.LOW, Layer.HTTP)
+    return Ruling(Verdict.ACCEPTED, Reason.PROVEN, Certainty.HIGH, Layer.CLIENT_CERTIFICATE)
 
 
 def _silence(seen: Observation) -> Ruling | None:
@@ -294,6 +319,17 @@ def _refused(attempt: Attempt) -> bool:
     alert = attempt.fatal_alert
     closed = attempt.ending in (Ending.CLOSED, Ending.RESET)
     return closed or (alert is not None and alert.after_our_flight)
+
+
+def _refused_by_application(attempt: Attempt) -> bool:
+    """Refused by a bare 401 or 403, which TLS knows nothing of."""
+    answer = attempt.http
+    return attempt.ending is Ending.DATA and answer is not None and answer.certificate_text is None
+
+
+def _says_nothing(status: int) -> bool:
+    """Overloaded, out of order, or too slow: no answer to the question."""
+    return status >= 500 or status in (408, 429)
 
 
 def _same_status(one: Attempt, other: Attempt) -> bool:

@@ -160,6 +160,26 @@ def connect_to_proxy(host: str, port: int, deadline: Deadline) -> Wire:
         raise _proxy_failed("The proxy cannot be reached.", Failure.PROXY_UNREACHABLE) from None
 
 
+def connect_through_proxy(
+    proxy: tuple[str, int], addresses: Sequence[Address], port: int, deadline: Deadline
+) -> tuple[Wire, Address]:
+    """A tunnel to the first address that the proxy reaches: it may have no IPv6. Raises `ConnectFailed`."""
+    refused = _proxy_failed("The proxy was given no address.", Failure.PROXY_REFUSED)
+    for address in addresses[:MAX_ADDRESSES]:
+        wire = connect_to_proxy(*proxy, deadline)
+        started = time.monotonic()
+        try:
+            open_tunnel(wire, authority(address, port), deadline)
+        except ConnectFailed as failed:
+            if failed.failure != Failure.PROXY_REFUSED:
+                raise
+            refused = failed
+            continue
+        wire.rtt_s += time.monotonic() - started
+        return wire, address
+    raise refused
+
+
 def open_tunnel(wire: Wire, where: str, deadline: Deadline) -> None:
     """Ask an HTTP proxy for a tunnel (RFC 9110, 9.3.6). Raises `ConnectFailed`; then the wire is closed."""
     try:

@@ -82,6 +82,10 @@ SUMMARIES: dict[Key, str] = {
     (V.INCONCLUSIVE, R.BUSY): "All connections to {host} were busy until the time was up.",
     (V.INCONCLUSIVE, R.TOO_SLOW): "{host} began to answer, but did not finish in time.",
     (V.INCONCLUSIVE, R.TOO_LARGE): "The head of the answer of {host} is larger than this product reads.",
+    (V.INCONCLUSIVE, R.ANSWERS_DIFFER): (
+        "{host} answered {status} with the certificate and {control_status} without one, "
+        "which does not tell whether it was accepted."
+    ),
     (V.INCONCLUSIVE, None): "The conversation with {host} broke off in a way that says nothing about the certificate.",
 }
 
@@ -208,6 +212,10 @@ ADVICE: dict[Key, tuple[str, ...]] = {
         "Raise the node’s timeout and test again.",
         "Test with a path and method that answers quickly.",
     ),
+    (V.INCONCLUSIVE, R.ANSWERS_DIFFER): (
+        "Test with a path and method that an accepted caller may use.",
+        ASK_BACKEND,
+    ),
     (V.INCONCLUSIVE, None): ("Test again.", ASK_BACKEND),
 }
 
@@ -216,7 +224,10 @@ def summary_for(verdict: Verdict, reason: str, certainty: Certainty, observation
     """One sentence for people."""
     text = SUMMARIES.get((verdict, reason)) or SUMMARIES[verdict, None]
     words = text.format(**_facts(observation, reason))
-    hedged = verdict in (V.REJECTED, V.NO_CERTIFICATE) and certainty in (Certainty.MEDIUM, Certainty.LOW)
+    hedged = verdict in (V.REJECTED, V.NO_CERTIFICATE, V.ACCEPTED_NOT_ENFORCED) and certainty in (
+        Certainty.MEDIUM,
+        Certainty.LOW,
+    )
     return f"Probably: {words}" if hedged else words
 
 
@@ -229,13 +240,14 @@ def advice_for(verdict: Verdict, reason: str, observation: Observation) -> tuple
 def _facts(observation: Observation, reason: str) -> dict[str, object]:
     last = observation.real or observation.control
     alert = last.fatal_alert if last is not None else None
-    status = last.http.status if last is not None and last.http is not None else 0
+    control = observation.control
     return {
         "host": observation.host,
         "port": observation.port,
         "server_name": observation.server_name,
         "reason": reason.replace("_", " "),
-        "status": status,
+        "status": last.http.status if last is not None and last.http is not None else 0,
+        "control_status": control.http.status if control is not None and control.http is not None else 0,
         "alert": alert.name if alert is not None else "none",
         "alert_clause": f" (alert {alert.name})" if alert is not None else "",
         "unusable": observation.unusable,

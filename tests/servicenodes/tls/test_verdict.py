@@ -135,6 +135,9 @@ TABLE: list[tuple[Observation, Verdict, str, Certainty]] = [
      V.NO_CERTIFICATE, R.CERTIFICATE_REQUIRED, C.MEDIUM),
     (seen(attempt(**EMPTY, **CLOSED), credential=False), V.NO_CERTIFICATE, R.CERTIFICATE_REQUIRED, C.MEDIUM),
     (seen(attempt(**EMPTY), credential=False), V.NO_CERTIFICATE, R.OPTIONAL, C.CERTAIN),
+    (seen(attempt(http=HttpAnswer(400), **EMPTY), credential=False), V.NO_CERTIFICATE, R.OPTIONAL, C.MEDIUM),
+    (seen(alerted(42, **EMPTY), credential=False), V.NO_CERTIFICATE, R.CERTIFICATE_REQUIRED, C.CERTAIN),
+    (seen(alerted(80, **EMPTY), credential=False), V.NO_CERTIFICATE, R.CERTIFICATE_REQUIRED, C.MEDIUM),
     (seen(attempt(**EMPTY, **SILENT), credential=False), V.NO_CERTIFICATE, R.ASKED, C.MEDIUM),
     (seen(attempt(**NOT_ASKED)), V.NOT_REQUESTED, R.NEVER_ASKED, C.CERTAIN),
     (seen(attempt(**NOT_ASKED), credential=False), V.NOT_REQUESTED, R.NEVER_ASKED, C.CERTAIN),
@@ -180,8 +183,20 @@ TABLE: list[tuple[Observation, Verdict, str, Certainty]] = [
     (seen(attempt(), control=control()), V.ACCEPTED_NOT_ENFORCED, R.SAME_WITHOUT_CERTIFICATE, C.CERTAIN),
     (seen(attempt(http=HttpAnswer(404)), control=control(http=HttpAnswer(404))), V.ACCEPTED_NOT_ENFORCED,
      R.SAME_WITHOUT_CERTIFICATE, C.MEDIUM),
-    (seen(attempt(http=HttpAnswer(404)), control=control()),
-     V.ACCEPTED_NOT_ENFORCED, R.SAME_WITHOUT_CERTIFICATE, C.MEDIUM),
+    (seen(attempt(http=HttpAnswer(503)), control=control(http=HttpAnswer(503))), V.ACCEPTED_NOT_ENFORCED,
+     R.SAME_WITHOUT_CERTIFICATE, C.LOW),
+    (seen(attempt(http=HttpAnswer(404)), control=control()), V.INCONCLUSIVE, R.ANSWERS_DIFFER, C.LOW),
+    (seen(attempt(http=HttpAnswer(500)), control=control()), V.INCONCLUSIVE, R.ANSWERS_DIFFER, C.LOW),
+    (seen(attempt(), control=control(http=HttpAnswer(503))), V.ACCEPTED, R.CONTROL_INCONCLUSIVE, C.MEDIUM),
+    (seen(attempt(), control=control(http=HttpAnswer(429))), V.ACCEPTED, R.CONTROL_INCONCLUSIVE, C.MEDIUM),
+    (seen(attempt(), control=control(http=HttpAnswer(302))), V.ACCEPTED, R.CONTROL_INCONCLUSIVE, C.MEDIUM),
+    (seen(attempt(http=HttpAnswer(302)), control=control()), V.ACCEPTED, R.CONTROL_INCONCLUSIVE, C.MEDIUM),
+    (seen(attempt(http=HttpAnswer(404)), control=control(http=HttpAnswer(403))), V.ACCEPTED, R.PROVEN, C.HIGH),
+    (seen(attempt(http=HttpAnswer(400)), control=control(http=HttpAnswer(403))),
+     V.INCONCLUSIVE, R.ANSWERS_DIFFER, C.LOW),
+    (seen(attempt(http=HttpAnswer(404)), control=control(http=PAGE_NONE)), V.ACCEPTED, R.PROVEN, C.PROVEN),
+    (seen(attempt(), control=control(**CLOSED), repeated=True), V.ACCEPTED, R.CONTROL_INCONCLUSIVE, C.MEDIUM),
+    (seen(attempt(), control=refused_control(), repeated=True), V.ACCEPTED, R.PROVEN, C.PROVEN),
     (seen(attempt(**SILENT), control=refused_control()), V.INCONCLUSIVE, R.SILENCE, C.LOW),
     (seen(attempt(http=None), control=control(http=None)), V.INCONCLUSIVE, R.NOT_HTTP, C.LOW),
     (seen(attempt(local_error="bad_mac", ending=Ending.LOCAL, http=None)), V.INCONCLUSIVE, R.BROKEN_OFF, C.LOW),
@@ -249,5 +264,6 @@ def test_each_rejection_has_advice_of_its_own() -> None:
             assert reason is None or reason in (*REASONS[verdict], *CALL_REASONS.get(verdict, ()))
     texts = [*words.SUMMARIES.values(), *(text for group in words.ADVICE.values() for text in group)]
     fields = {name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name}
-    assert fields <= {"host", "port", "server_name", "reason", "status", "alert", "alert_clause", "unusable", "denied"}
+    known = {"host", "port", "server_name", "reason", "status", "control_status", "alert", "alert_clause"}
+    assert fields <= known | {"unusable", "denied"}
     assert not [text for text in texts if re.search(r"  |\bTODO\b", text)]
