@@ -16,17 +16,14 @@ Answers are bounded, never decoded, and redirects are not followed: `CallResult.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import h11
-import httpcore2
-
 from certificates.pki.credential import Credential
-from servicenodes.tls.http import MAX_RAW, certificate_text
+from servicenodes.tls.http import MAX_RAW, TELLING_STATUSES, certificate_text
 from servicenodes.tls.invoke_failure import CallFailed, broken_answer, busy, failed, host_not_allowed, unanswered
+from servicenodes.tls.invoke_http import MAX_BODY, Answer, BrokenAnswer
 from servicenodes.tls.invoke_pool import MAX_CONNECTIONS, Connection, PoolBusy
 from servicenodes.tls.invoke_pools import MAX_POOLS, HeldPool, Pools
 from servicenodes.tls.invoke_request import CallRequest, Prepared, prepare
@@ -35,12 +32,6 @@ from servicenodes.tls.observation import AttemptKind, Ending, HttpAnswer, Sent
 from servicenodes.tls.wire import Deadline, Resolver, resolve
 
 __all__ = ["MAX_BODY", "CallFailed", "CallRequest", "CallResult", "Caller"]
-
-MAX_BODY = 4 * 1024 * 1024  # bytes; a longer body is cut off there, and the result says so
-HEADER_TOO_LARGE = 431  # the status h11 hints at when a head exceeds its limit
-
-# Its debug messages hold whole requests, and with them the headers that are credentials.
-logging.getLogger("httpcore2").setLevel(logging.INFO)
 
 
 @dataclass(slots=True)
@@ -114,51 +105,43 @@ class _Exchange:
         self._prepared = prepared
         self._credential = credential
         self._reused = connection.served > 0
-        self._status: int | None = None
-        self._body = bytearray()
+        self._answer = Answer()
 
     def run(self, deadline: Deadline, started: float) -> CallResult:
         """Send, and read the answer. Raises `CallFailed` or `_Stale`."""
-        stream = self._stream
+        stream, answer = self._stream, self._answer
         stream.begin(deadline)
-        if self._prepared.request.require_client_certificate and stream.sent is not Sent.CERTIFICATE:
+        sent = stream.sent is Sent.CERTIFICATE
+        if self._prepared.request.require_client_certificate and not sent:
             raise self._failed()
         try:
-            response = self._connection.http.handle_request(self._prepared.for_wire())
-            self._status = response.status
-            truncated = self._read_body(response)
+            self._connection.http.exchange(self._prepared, answer)
         except StreamEnded:
             raise self._ended() from None
-        except httpcore2.RemoteProtocolError as error:
-            raise self._broken(error) from None
-        text = certificate_text(response.status, bytes(self._body[:MAX_RAW]))
-        if text is not None:
-            raise self._rejected(text)
-        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers)
+        except BrokenAnswer as broken:
+            raise self._broken(too_large=broken.too_large) from None
+        if self._complaint is not None:
+            raise self._rejected(self._complaint)
         return CallResult(
-            status=response.status,
-            headers=headers,
-            body=bytes(self._body),
-            truncated=truncated,
-            location=next((value for name, value in headers if name.lower() == "location"), None),
+            status=answer.status or 0,
+            headers=answer.headers,
+            body=bytes(answer.body),
+            truncated=answer.truncated,
+            location=next((value for name, value in answer.headers if name.lower() == "location"), None),
             timing_ms=self._timing(started),
             reused=self._reused,
             tls_version=stream.tls_version,
             certificate_requested=stream.requested,
-            certificate_sent=stream.sent is Sent.CERTIFICATE,
+            certificate_sent=sent or stream.sent is Sent.CERTIFICATE,
         )
 
-    def _read_body(self, response: httpcore2.Response) -> bool:
-        """Read up to the limit; True if there was more. What is left unread ends the connection."""
-        try:
-            for chunk in response.iter_stream():
-                self._body += chunk
-                if len(self._body) > MAX_BODY:
-                    del self._body[MAX_BODY:]
-                    return True
-            return False
-        finally:
-            response.close()
+    @property
+    def _complaint(self) -> str | None:
+        """What the answer says about our certificate, if it is an answer of that kind."""
+        status = self._answer.status
+        if status not in TELLING_STATUSES:
+            return None
+        return certificate_text(status, bytes(self._answer.body[:MAX_RAW]))
 
     def _timing(self, started: float) -> dict[str, float]:
         timing = {} if self._reused else dict(self._connection.timing_ms)
@@ -170,28 +153,26 @@ class _Exchange:
         """The stream ended before the answer was complete."""
         stream = self._stream
         if stream.first_byte_at:
-            return self._broken(None)
+            return self._broken(too_large=False)
         closed = stream.ending in (Ending.CLOSED, Ending.RESET)
         if closed and self._reused and (self._prepared.repeatable or not stream.wrote):
             return _Stale()
         return self._failed()
 
-    def _broken(self, error: httpcore2.RemoteProtocolError | None) -> CallFailed:
+    def _broken(self, *, too_large: bool) -> CallFailed:
         """The answer is no HTTP, too large, or not complete."""
-        text = certificate_text(self._status, bytes(self._body[:MAX_RAW])) if self._status is not None else None
-        if text is not None:
-            return self._rejected(text)
-        hint = error.__cause__ if error is not None else None
-        too_large = isinstance(hint, h11.RemoteProtocolError) and hint.error_status_hint == HEADER_TOO_LARGE
-        ending = self._stream.ending or Ending.DATA
-        http = HttpAnswer(self._status) if self._status is not None else None
-        attempt = replace(self._stream.facts(AttemptKind.CALL, ms=0.0, http=http), ending=ending)
+        if self._complaint is not None:
+            return self._rejected(self._complaint)
+        status = self._answer.status
+        http = HttpAnswer(status) if status is not None else None
+        attempt = self._stream.facts(AttemptKind.CALL, ms=0.0, http=http)
+        attempt = replace(attempt, ending=self._stream.ending or Ending.DATA)
         observation = replace(self._prepared.observation(self._credential), real=attempt)
         return failed(observation, ruling=broken_answer(attempt, too_large=too_large), request_sent=True)
 
     def _rejected(self, text: str) -> CallFailed:
         """The server says in HTTP that it does not accept the certificate."""
-        http = HttpAnswer(self._status or 0, text)
+        http = HttpAnswer(self._answer.status or 0, text)
         attempt = replace(self._stream.facts(AttemptKind.CALL, ms=0.0, http=http), ending=Ending.DATA)
         return failed(replace(self._prepared.observation(self._credential), real=attempt), request_sent=True)
 

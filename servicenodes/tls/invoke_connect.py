@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import httpcore2
 from OpenSSL import SSL
 
 from certificates.pki.credential import Credential
 from servicenodes.errors import AddressDenied, ConnectFailed, CredentialRefused, ResolveFailed
 from servicenodes.tls.invoke_failure import CallFailed, failed
-from servicenodes.tls.invoke_pool import Connection, HttpConnection
+from servicenodes.tls.invoke_http import HttpConnection
+from servicenodes.tls.invoke_pool import Connection
 from servicenodes.tls.invoke_request import Prepared
 from servicenodes.tls.invoke_stream import CallStream
 from servicenodes.tls.observation import Attempt, AttemptKind, Failure
@@ -89,9 +89,7 @@ class Opener:
             stream.close()
             raise failure
         timing.step("handshake")
-        target = prepared.target
-        http = HttpConnection(httpcore2.Origin(b"https", target.host.encode(), target.port), stream)
-        return Connection(stream, http, timing.steps)
+        return Connection(stream, HttpConnection(stream), timing.steps)
 
     def _open_wire(self, prepared: Prepared, deadline: Deadline, timing: _Timing) -> tuple[Wire, str]:
         """Connect to a checked address, directly or through the proxy."""

@@ -1,8 +1,6 @@
 """The open connections to one service with one credential.
 
-Why not httpcore2's own pool: it cannot be drained while calls are in flight, nor be asked for a fresh connection when a
-kept one turns out stale, and it costs more per call than the rest of the HTTP layer (`bench/calls.py`).
-Its HTTP/1.1 connection does the protocol; this keeps idle ones, newest first, and counts.
+The protocol is h11; this keeps idle connections, newest first, and counts.
 """
 
 from __future__ import annotations
@@ -12,8 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import httpcore2
-
+from servicenodes.tls.invoke_http import HttpConnection
 from servicenodes.tls.invoke_request import Prepared
 from servicenodes.tls.invoke_stream import CallStream
 from servicenodes.tls.wire import Deadline
@@ -22,13 +19,6 @@ MAX_CONNECTIONS = 64  # of one pool; further calls wait for one to become free
 IDLE_S = 30.0  # an idle connection is closed after this
 # A connection serves no longer than this, however busy: then address, policy and both certificates are looked at anew.
 MAX_AGE_S = 300.0
-MAX_HEAD = 64 * 1024  # bytes of status line and headers, and of one chunk's head
-
-
-class HttpConnection(httpcore2.HTTP11Connection):
-    """HTTP/1.1 over one stream."""
-
-    MAX_INCOMPLETE_EVENT_SIZE = MAX_HEAD
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +35,7 @@ class Connection:
     @property
     def reusable(self) -> bool:
         """Whether the last exchange was complete and the server keeps the connection open."""
-        return self.stream.ending is None and self.http.is_idle()
+        return self.stream.ending is None and self.http.idle
 
     def too_old(self, now: float) -> bool:
         return now - self.idle_since > IDLE_S or now - self.opened_at > MAX_AGE_S

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-import httpcore2
-
 from certificates.pki.credential import Credential
 from servicenodes.tls.address_policy import AddressPolicy
 from servicenodes.tls.observation import Observation
@@ -70,14 +68,6 @@ class Prepared:
         """Whether the certificate may be presented there: neither the host nor the name it must prove is foreign."""
         allowed = {name.lower().rstrip(".") for name in self.request.allowed_hosts}
         return not allowed or {self.target.host, self.server_name} <= allowed
-
-    def for_wire(self) -> httpcore2.Request:
-        """The request as httpcore2 takes it."""
-        target = self.target
-        url = httpcore2.URL(
-            scheme=b"https", host=target.host.encode(), port=target.port, target=target.path.encode("ascii")
-        )
-        return httpcore2.Request(self.method.encode(), url, headers=self.headers, content=self.request.body)
 
     def observation(self, credential: Credential | None) -> Observation:
         """What is known before anything has happened."""

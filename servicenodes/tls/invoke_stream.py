@@ -1,4 +1,4 @@
-"""The TLS stream that a call's HTTP connection works on: httpcore2's `NetworkStream` over our own link.
+"""The stream of bytes that a call's HTTP connection works on: our own link, kept open between exchanges.
 
 The request is held until the first read, so that head and body leave in as few records as possible, and so that the
 server's word is heard whatever becomes of the sending: a server that rejects our certificate answers with an alert and
@@ -8,9 +8,7 @@ closes, and the rest of a large body then meets a reset. Reading goes on, and fi
 from __future__ import annotations
 
 import time
-from typing import Any
 
-import httpcore2
 from OpenSSL import SSL
 
 from servicenodes.tls.link import Link
@@ -27,7 +25,7 @@ class StreamEnded(Exception):
     """The stream gives no more bytes, and the answer is not complete. `CallStream.ending` says how it ended."""
 
 
-class CallStream(Link, httpcore2.NetworkStream):
+class CallStream(Link):
     """One connection to a service, used by one call at a time; every wait in it ends with that call's deadline."""
 
     def __init__(self, context: SSL.Context, server_name: str, wire: Wire, *, address: str, deadline: Deadline) -> None:
@@ -69,12 +67,11 @@ class CallStream(Link, httpcore2.NetworkStream):
         self.guard(self._look)
         return self.ending is None and not self._incoming
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Hold until the first read. The timeout is the call's deadline."""
-        if buffer:
-            self._outgoing.append(buffer)
+    def write(self, data: bytes) -> None:
+        """Hold until the first read."""
+        self._outgoing.append(data)
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    def read(self) -> bytes:
         """Some bytes of the answer, `b""` if the server has said in TLS that it is complete. Raises `StreamEnded`.
 
         A bare end of the connection is no end of an answer: anybody on the way can bring it about (RFC 9112, 9.8).
@@ -91,10 +88,6 @@ class CallStream(Link, httpcore2.NetworkStream):
         if self._goodbye and self.first_byte_at:
             return b""
         raise StreamEnded
-
-    def get_extra_info(self, info: str) -> Any:
-        """Nothing: httpcore2 asks for what only its own pool needs."""
-        return None
 
     def close(self) -> None:
         """Say goodbye as far as that is possible without waiting, and close."""

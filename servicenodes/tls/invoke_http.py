@@ -1,0 +1,87 @@
+"""HTTP/1.1 over one stream, exchange after exchange (RFC 9112): bounded, never decoded, never following a redirect.
+
+h11 is the protocol; this only moves its bytes. httpcore2 would put a layer of its own between the two, which costs a
+fifth of a call's CPU (`bench/calls.py`), and its pool can neither be drained nor replace a stale connection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import h11
+
+from servicenodes.tls.invoke_request import Prepared
+from servicenodes.tls.invoke_stream import CallStream
+
+MAX_BODY = 4 * 1024 * 1024  # bytes; a longer body is cut off there, and the result says so
+MAX_HEAD = 64 * 1024  # bytes of status line and headers, of trailers, and of one chunk's head
+HEADER_TOO_LARGE = 431  # the status h11 hints at when one of them is longer
+
+
+@dataclass(slots=True, eq=False)
+class Answer:
+    """What has come of an answer so far; after a failure, how far it came. `status` None: not even a head."""
+
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytearray = field(default_factory=bytearray, repr=False)
+    truncated: bool = False
+
+
+class BrokenAnswer(Exception):
+    """What came is not HTTP, its head is too large, or its body is not complete."""
+
+    def __init__(self, *, too_large: bool) -> None:
+        super().__init__()
+        self.too_large = too_large
+
+
+class HttpConnection:
+    """The HTTP side of a connection. `idle` says whether it can take another exchange."""
+
+    def __init__(self, stream: CallStream) -> None:
+        self._stream = stream
+        self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        self.idle = True
+
+    def exchange(self, prepared: Prepared, answer: Answer) -> None:
+        """Send the request and read the answer into `answer`. Raises `BrokenAnswer` and `StreamEnded`."""
+        self.idle = False
+        self._send(prepared)
+        try:
+            self._read(answer)
+        except h11.RemoteProtocolError as error:
+            raise BrokenAnswer(too_large=error.error_status_hint == HEADER_TOO_LARGE) from None
+        machine = self._machine
+        if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
+            machine.start_next_cycle()
+            self.idle = True
+
+    def _send(self, prepared: Prepared) -> None:
+        machine, body = self._machine, prepared.request.body
+        request = h11.Request(method=prepared.method, target=prepared.target.path, headers=prepared.headers)
+        self._stream.write(machine.send(request) or b"")
+        if body:
+            self._stream.write(machine.send(h11.Data(data=body)) or b"")
+        machine.send(h11.EndOfMessage())
+
+    def _read(self, answer: Answer) -> None:
+        machine, stream = self._machine, self._stream
+        while True:
+            event = machine.next_event()
+            if event is h11.NEED_DATA:
+                machine.receive_data(stream.read())
+            elif isinstance(event, h11.Data):
+                answer.body += event.data
+                if len(answer.body) > MAX_BODY:
+                    del answer.body[MAX_BODY:]
+                    answer.truncated = True
+                    return
+            elif isinstance(event, h11.EndOfMessage):
+                return
+            elif isinstance(event, h11.Response):
+                answer.status = event.status_code
+                lines = event.headers.raw_items()
+                answer.headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in lines)
+            elif not isinstance(event, h11.InformationalResponse):
+                raise BrokenAnswer(too_large=False)
