@@ -9,6 +9,7 @@ from django.db.utils import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import render
 
+from botplatform.api_kit import problems
 from botplatform.console.errors import database_busy
 from botplatform.errors import Conflict, DomainError, InvalidInput, NotAllowed, NotFound
 from botplatform.text import holds_nul_or_surrogate
@@ -21,7 +22,9 @@ DRAIN_CHUNK_BYTES = 64 * 1024
 
 
 def error_page(request: HttpRequest, error: DomainError, status: int) -> HttpResponse:
-    """The page with the error's one sentence."""
+    """The page with the error's one sentence; for programs, the problem document with it."""
+    if request.path_info.startswith(problems.API_ROOT):
+        return problems.problem(status, error.text, code=error.code)
     return render(request, "domain_error.html", {"error": error}, status=status)
 
 

@@ -49,6 +49,7 @@ EGRESS_ALLOW = env.list("EGRESS_ALLOW", default=[])
 EGRESS_PROXY = env.str("EGRESS_PROXY", default="")
 MAX_UPLOAD_KB = env.int("MAX_UPLOAD_KB", default=256)
 TEST_TIMEOUT_S = env.int("TEST_TIMEOUT_S", default=10)
+API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=3000)  # of one token; 0: no limit
 CALL_COUNTERS_FLUSH_S = 5  # how much of the counting of calls a killed process loses at most
 LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEBUG else "json")
 LOGGING = logs.configure(LOG_FORMAT)
@@ -62,6 +63,7 @@ INSTALLED_APPS = [
     "botplatform.bots",
     "botplatform.audit",
     "botplatform.jobs",
+    "botplatform.api_kit",
     "certificates",
     "servicenodes",
     "botplatform.accounts.apps.ConsoleAdminConfig",
@@ -78,6 +80,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "botplatform.api_kit.middleware.ProblemMiddleware",
     "botplatform.middleware.BodyLimitMiddleware",
     "botplatform.middleware.SanitisingMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -1,4 +1,4 @@
-"""The composition root of the console's URLs. Apps are included by string."""
+"""The composition root of the URLs. Apps are included by string."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("botplatform.audit.urls")),
     path("", include("certificates.urls")),
     path("", include("servicenodes.urls")),
+    path("api/v1/", include("botplatform.api")),
     path("admin/", admin.site.urls),
 ]
 

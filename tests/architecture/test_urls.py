@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -13,8 +14,11 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.converters import IntConverter, UUIDConverter
 
 from botplatform.accounts.admin_base import ReadOnlyModelAdmin, ServiceModelAdmin
+from botplatform.accounts.models import User
+from botplatform.api import api
+from botplatform.api_kit.access import BearerToken
 from botplatform.bots.access import PUBLIC
-from botplatform.bots.roles import Permission
+from botplatform.bots.roles import TOKEN_PERMISSIONS, Permission
 
 PUBLIC_ROUTES = {
     "accounts:sign_in": "one must get in",
@@ -22,7 +26,11 @@ PUBLIC_ROUTES = {
     "console:theme": "a cookie with the choice of colours",
     "console:healthz": "asked by load balancers",
     "console:readyz": "asked by load balancers",
+    "api:openapi": "tells nothing of this installation",
 }
+
+
+API = "api:v1:"  # its operations carry their marks themselves
 
 
 def routes(admin: bool, resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
@@ -32,7 +40,7 @@ def routes(admin: bool, resolver: URLResolver | None = None, prefix: str = "") -
             name = f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix
             if (pattern.namespace == "admin" or prefix == "admin:") == admin or not pattern.namespace:
                 yield from routes(admin, pattern, name)
-        elif prefix.startswith("admin:") == admin:
+        elif prefix.startswith("admin:") == admin and prefix != API:
             yield f"{prefix}{pattern.name}", pattern
 
 
@@ -87,3 +95,38 @@ def test_the_django_admin_shows_only_what_goes_through_services() -> None:
     packages = {model.__module__.split(".")[0] for model in site._registry}
     assert packages <= {"botplatform", "certificates", "servicenodes"}
     assert all(issubclass(type(admin), (ServiceModelAdmin, ReadOnlyModelAdmin)) for admin in site._registry.values())
+
+
+def operations() -> list[tuple[str, Any]]:
+    """Every operation of the HTTP API with its path."""
+    return [
+        (path, operation)
+        for router in api._get_bound_routers()
+        for path, view in router.path_operations.items()
+        for operation in view.operations
+    ]
+
+
+def test_every_operation_of_the_api_has_a_permission_that_a_token_can_carry() -> None:
+    found = operations()
+    assert len(found) > 30
+    marks = {operation.operation_id: getattr(operation.view_func, "permission", None) for _, operation in found}
+    assert len(marks) == len(found)  # names are unique
+    assert {name for name, mark in marks.items() if mark not in TOKEN_PERMISSIONS} == set()
+
+
+def test_every_operation_of_the_api_asks_for_a_token() -> None:
+    for path, operation in operations():
+        (check,) = operation.auth_callbacks
+        assert isinstance(check, BearerToken), path
+
+
+@pytest.mark.django_db
+def test_a_session_opens_no_operation_of_the_api(administrator: User, client: Client) -> None:
+    client.force_login(administrator)
+    for path, operation in operations():
+        address = "/api/v1" + re.sub(r"{\w+}", str(UUID(int=0)), path)
+        for method in operation.methods:
+            answer = client.generic(method, address)
+            assert (answer.status_code, answer["Content-Type"]) == (401, "application/problem+json"), (method, path)
+            assert answer["WWW-Authenticate"].startswith("Bearer")

@@ -1,0 +1,84 @@
+"""Client certificates in the HTTP API: looking, and deleting."""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from django.http import HttpResponse
+from ninja import Query, Status
+
+from botplatform.api_kit.access import ApiRequest
+from botplatform.api_kit.conditions import IfMatch, expected, tag
+from botplatform.api_kit.paging import Paging, page
+from botplatform.api_kit.routes import Section, owned
+from botplatform.bots.roles import Permission
+from botplatform.errors import NotFound
+from certificates.api.routing import router
+from certificates.lookup import visible_certificates
+from certificates.models import ChainRole, ClientCertificate
+from certificates.schemas import CertificateOut, CertificatePage, VersionPage
+from certificates.services.certificates import delete_certificate
+
+SECTION = Section(router, "certificates")
+PEM = "application/x-pem-file"
+
+
+@owned(SECTION, "GET", "/certificates", Permission.VIEW, answers={200: CertificatePage}, problems=(422,))
+def list_certificates(request: ApiRequest, paging: Query[Paging]) -> dict[str, object]:
+    """Client certificates of one owner, by name."""
+    rows = visible_certificates(request.actor).of_owner(request.bot).with_active_version()
+    items, following = page(request, rows, paging, order=["name"])
+    return {"items": items, "next": following}
+
+
+@owned(SECTION, "GET", "/certificates/{name}", Permission.VIEW, answers={200: CertificateOut}, problems=(404,))
+def get_certificate(request: ApiRequest, name: str, response: HttpResponse) -> ClientCertificate:
+    """One client certificate with its active version."""
+    certificate = find(request, name)
+    response["ETag"] = tag(certificate.pk, certificate.state)
+    return certificate
+
+
+@owned(
+    SECTION,
+    "DELETE",
+    "/certificates/{name}",
+    Permission.CERTIFICATE_IMPORT,
+    answers={204: None},
+    problems=(404, 409, 412, 422),
+)
+def remove_certificate(request: ApiRequest, name: str, if_match: IfMatch = None) -> Status[None]:
+    """Delete a certificate that nothing uses, with its versions and sealed keys."""
+    certificate = find(request, name)
+    state = expected(if_match, certificate.pk, certificate.state)
+    delete_certificate(actor=request.actor, certificate=certificate, expected_state=state)
+    return Status(204, None)
+
+
+@owned(SECTION, "GET", "/certificates/{name}/versions", Permission.VIEW, answers={200: VersionPage}, problems=(422,))
+def list_versions(request: ApiRequest, name: str, paging: Query[Paging]) -> dict[str, object]:
+    """The versions of a certificate, newest first."""
+    versions = find(request, name).versions.defer("leaf_der")
+    items, following = page(request, versions, paging, order=["number"], descending=True)
+    return {"items": items, "next": following}
+
+
+@owned(SECTION, "GET", "/certificates/{name}/chain.pem", Permission.VIEW, answers={200: str}, produces=PEM)
+def get_chain(request: ApiRequest, name: str) -> HttpResponse:
+    """The active version's chain in sending order: the leaf first, without the root. No key."""
+    version = find(request, name).active_version
+    if version is None:
+        raise NotFound("no active version")
+    issuers = version.chain.filter(role=ChainRole.INTERMEDIATE).order_by("position").values_list("der", flat=True)
+    chain = [x509.load_der_x509_certificate(bytes(der)) for der in (version.leaf_der, *issuers)]
+    content = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
+    return HttpResponse(content, content_type=PEM)
+
+
+def find(request: ApiRequest, name: str) -> ClientCertificate:
+    """The certificate `name` of the address's owner. Raises `NotFound`."""
+    rows = visible_certificates(request.actor).of_owner(request.bot)
+    certificate: ClientCertificate | None = rows.filter(name=name).first()
+    if certificate is None:
+        raise NotFound("no such certificate")
+    return certificate

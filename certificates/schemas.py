@@ -1,0 +1,209 @@
+"""Documents about certificates and trust stores in the HTTP API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+NAME = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
+
+
+class KeyFacts(Schema):
+    """The public side of a key."""
+
+    type: str
+    bits: int
+
+
+class FindingOut(Schema):
+    """One judgement about the material."""
+
+    code: str
+    severity: Literal["info", "warning", "error"]
+    text: str
+
+
+class VersionOut(Schema):
+    """A version: immutable material; only its status changes. The private key is never part of any answer."""
+
+    number: int
+    status: Literal["draft", "staged", "active", "retired", "destroyed"]
+    subject: str
+    issuer: str
+    serial: str
+    sha256: str
+    spki_sha256: str
+    not_before: datetime
+    not_after: datetime
+    key: KeyFacts
+    findings: list[FindingOut]
+    allowed_findings: list[str]
+    created_at: datetime
+    created_by: str
+
+    @staticmethod
+    def resolve_key(version: Any) -> dict[str, object]:
+        return {"type": version.key_type, "bits": version.key_bits}
+
+
+class CertificateOut(Schema):
+    """A client certificate: a named slot with versions."""
+
+    certificate: str = Field(description="`bot-slug/name` or `platform/name`, as other routes and commands take it.")
+    name: str
+    is_default: bool
+    allowed_hosts: list[str] = Field(description="It is presented to these hosts only; empty: to any.")
+    created_at: datetime
+    active: VersionOut | None = Field(description="What is presented; null before the first import is promoted.")
+
+    @staticmethod
+    def resolve_certificate(certificate: Any) -> str:
+        return str(certificate.path)
+
+    @staticmethod
+    def resolve_active(certificate: Any) -> Any:
+        return certificate.active_version
+
+
+class CertificatePage(Schema):
+    """A page of client certificates."""
+
+    items: list[CertificateOut]
+    next: str | None = Field(description="Cursor of the next page; null at the end.")
+
+
+class VersionPage(Schema):
+    """A page of versions, newest first."""
+
+    items: list[VersionOut]
+    next: str | None = Field(description="Cursor of the next page; null at the end.")
+
+
+class CertificateFactsOut(Schema):
+    """One certificate found in files."""
+
+    subject: str
+    issuer: str
+    serial: str
+    not_before: str
+    not_after: str
+    sha256: str
+    spki_sha256: str
+    san: list[str]
+    eku: list[str] | None = Field(description="null: no extension, every use.")
+    key: KeyFacts
+    signature_algorithm: str
+
+
+class IgnoredOut(Schema):
+    """Something in the files that is not stored."""
+
+    what: str
+    why: str
+
+
+class FileError(Schema):
+    """Why the files cannot be imported at all."""
+
+    code: str
+    text: str
+    file: str | None
+
+
+class InspectionOut(Schema):
+    """What files hold, and what an import would say."""
+
+    importable: bool
+    leaf: CertificateFactsOut | None
+    intermediates: list[CertificateFactsOut]
+    root: CertificateFactsOut | None
+    ignored: list[IgnoredOut]
+    findings: list[FindingOut]
+    error: FileError | None
+
+
+class ImportOut(InspectionOut):
+    """What an import did, or with `check` would do."""
+
+    certificate: str
+    version: int | None
+    changed: bool = Field(description="false: the same material is there already, or `check` stored nothing.")
+
+
+class ImportOptions(Schema):
+    """How files are imported."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    passphrase: str = Field(default="", max_length=4096)
+    default: bool = Field(default=False, description="Make it the default of the bot, or of the platform.")
+    stage: bool = Field(default=False, description="Store the version as staged instead of active.")
+    check: bool = Field(default=False, description="Only say what an import would do.")
+    allow: list[str] = Field(default=[], max_length=20, description="Codes of refusing findings that you insist on.")
+
+
+class NewCertificate(ImportOptions):
+    """A new client certificate, or a new version of one."""
+
+    name: str = Field(max_length=63, pattern=NAME)
+
+
+class InspectOptions(Schema):
+    """How files are looked at."""
+
+    passphrase: str = Field(default="", max_length=4096)
+    bot: str = Field(default="platform", max_length=63, description="For whom: the slug of a bot, or `platform`.")
+
+
+class AnchorOut(Schema):
+    """A certificate of a trust store."""
+
+    subject: str
+    issuer: str
+    serial: str
+    sha256: str
+    not_before: datetime
+    not_after: datetime
+
+
+class TrustStoreOut(Schema):
+    """A named set of trust anchors that servers are verified with."""
+
+    trust_store: str = Field(description="`bot-slug/name` or `platform/name`.")
+    name: str
+    created_at: datetime
+    anchors: list[AnchorOut]
+
+    @staticmethod
+    def resolve_trust_store(store: Any) -> str:
+        return str(store.path)
+
+    @staticmethod
+    def resolve_anchors(store: Any) -> list[Any]:
+        return list(store.anchors.all())
+
+
+class TrustStorePage(Schema):
+    """A page of trust stores."""
+
+    items: list[TrustStoreOut]
+    next: str | None = Field(description="Cursor of the next page; null at the end.")
+
+
+class NewAnchors(Schema):
+    """Which trust store the files go into."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=63, pattern=NAME)
+
+
+class TrustStoreImportOut(Schema):
+    """What an import of trust anchors did."""
+
+    trust_store: str
+    added: list[str] = Field(description="SHA-256 fingerprints of the anchors that were not there before.")
+    changed: bool

@@ -1,0 +1,181 @@
+"""Documents about service nodes in the HTTP API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+from certificates.schemas import VersionOut
+from servicenodes.models import MAX_BODY_LENGTH
+
+SLUG = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+TLSVersion = Literal["1.2", "1.3"]
+Certificate = Field(default=None, max_length=130, description="`bot-slug/name` or `platform/name`; null: the default.")
+Store = Field(default=None, max_length=130, description="A trust store's name or path; null: the system's.")
+URL = "May hold `{{variables}}`."
+
+
+class NodeIn(Schema):
+    """A new service node."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=200)
+    url: str = Field(max_length=2000, description=URL)
+    slug: str = Field(default="", max_length=63, pattern=rf"^$|{SLUG}", description="Default: made from the name.")
+    dialog: str = Field(default="", max_length=200)
+    method: Method = "GET"
+    headers: dict[str, str] = Field(default={}, max_length=50, description="Those that carry credentials are sealed.")
+    sealed_headers: dict[str, str] = Field(
+        default={}, max_length=50, description="Sealed: their values are never shown."
+    )
+    body: str = Field(default="", max_length=MAX_BODY_LENGTH, description=URL)
+    certificate: str | None = Certificate
+    trust_store: str | None = Store
+    server_name: str = Field(default="", max_length=253, description="For SNI and verification, if not the URL's host.")
+    min_tls: TLSVersion = "1.2"
+    require_mutual_tls: bool = Field(default=True, description="No call unless the server asks for the certificate.")
+    timeout_s: int | None = Field(default=None, ge=1, le=60)
+
+
+class NodeChange(Schema):
+    """What of a service node changes; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # Factories: a field without a default value in the document, and without null.
+    name: str = Field(default_factory=str, max_length=200)
+    url: str = Field(default_factory=str, max_length=2000, description=URL)
+    slug: str = Field(default_factory=str, max_length=63, pattern=SLUG)
+    dialog: str = Field(default_factory=str, max_length=200)
+    method: Method = Field(default_factory=lambda: "GET")
+    headers: dict[str, str] = Field(default_factory=dict, max_length=50, description="All headers that are not sealed.")
+    sealed_headers: dict[str, str | None] = Field(
+        default_factory=dict, max_length=50, description="All sealed headers; null: the value stays."
+    )
+    body: str = Field(default_factory=str, max_length=MAX_BODY_LENGTH, description=URL)
+    certificate: str | None = Certificate
+    trust_store: str | None = Store
+    server_name: str = Field(default_factory=str, max_length=253)
+    min_tls: TLSVersion = Field(default_factory=lambda: "1.2")
+    require_mutual_tls: bool = Field(default_factory=bool)
+    timeout_s: int = Field(default_factory=int, ge=1, le=60)
+
+
+class NodeOut(Schema):
+    """A service node. Of sealed headers only the names are ever shown."""
+
+    node: str = Field(description="`bot-slug/node-slug`, as commands take it.")
+    slug: str
+    name: str
+    dialog: str
+    method: Method
+    url: str
+    headers: dict[str, str]
+    sealed_headers: list[str]
+    body: str
+    certificate: str | None
+    trust_store: str | None
+    server_name: str
+    min_tls: TLSVersion
+    require_mutual_tls: bool
+    timeout_s: int
+    revision: int
+    created_at: datetime
+
+    @staticmethod
+    def resolve_node(node: Any) -> str:
+        return str(node.path)
+
+    @staticmethod
+    def resolve_certificate(node: Any) -> str | None:
+        return node.certificate.path if node.certificate else None
+
+    @staticmethod
+    def resolve_trust_store(node: Any) -> str | None:
+        return node.trust_store.path if node.trust_store else None
+
+    @staticmethod
+    def resolve_sealed_headers(node: Any) -> list[str]:
+        return [header.name for header in node.sealed_headers.all()]
+
+
+class NodePage(Schema):
+    """A page of service nodes."""
+
+    items: list[NodeOut]
+    next: str | None = Field(description="Cursor of the next page; null at the end.")
+
+
+class AttachIn(Schema):
+    """Which certificate the node presents from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    certificate: str = Field(max_length=130, description="`bot-slug/name` or `platform/name`.")
+
+
+class EffectiveOut(Schema):
+    """What a service node presents, and the rule that chose it."""
+
+    certificate: str | None
+    rule: Literal["node", "bot", "platform", "none"]
+    reason: str
+    version: VersionOut | None = Field(description="The active version; null: nothing can be presented.")
+
+
+class TestOptions(Schema):
+    """What the test does otherwise than the node says."""
+
+    version: Literal["staged"] | int | None = Field(default=None, description="A version's number, or `staged`.")
+    control: bool = Field(default=True, description="First try without the certificate.")
+    canary: bool = Field(default=False, description="Then try with a certificate that nobody can trust.")
+
+
+class ReportOut(Schema):
+    """The report of a connection test, as `test_connection --json` prints it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    node: str | None
+    url: str
+    started_at: str
+    duration_ms: float
+    verdict: str
+    reason: str | None
+    certainty: str
+    layer: str
+    summary: str
+    advice: list[str]
+    steps: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+
+
+class TestOut(Schema):
+    """A connection test of the past."""
+
+    id: UUID
+    requested_at: datetime
+    requested_by: str
+    finished_at: datetime | None
+    state: Literal["queued", "running", "interrupted", "finished"]
+    verdict: str = Field(description="Empty until finished.")
+    reason: str
+    summary: str
+    version: int | None = Field(description="The number of the version that was presented.")
+
+    @staticmethod
+    def resolve_version(test: Any) -> int | None:
+        return test.version.number if test.version else None
+
+
+class TestPage(Schema):
+    """A page of connection tests, newest first."""
+
+    items: list[TestOut]
+    next: str | None = Field(description="Cursor of the next page; null at the end.")
