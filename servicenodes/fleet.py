@@ -16,6 +16,7 @@ from servicenodes.models import ServiceNode, ServiceNodeQuerySet
 ACCEPTED = "accepted"
 SHOWN = 8
 MONTHS = 12
+Expiries = list[tuple[date, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Fleet:
     untested: list[ServiceNode]
     unprotected: list[ServiceNode]
     numbers: dict[str, int]
-    expiries: list[tuple[date, int]]  # the first day of each of the coming months, and how many expire in it
+    expiries: Expiries  # the first day of each of the coming months, and how many expire in it
 
     @property
     def needs_nobody(self) -> bool:
@@ -41,13 +42,15 @@ def survey(user: User, now: datetime) -> Fleet:
     expiring = active.filter(not_after__lte=now + EXPIRES_SOON)
     failing = nodes.exclude(last_verdict__in=("", ACCEPTED))
     bare = without_certificate(nodes)
+    counts, expiries = _count_versions(active, now)
+    others = {"bots": Bot.objects.visible_to(user).count(), "unprotected": bare.count()}
     return Fleet(
         expiring=list(expiring.order_by("not_after").select_related("certificate__bot").defer("leaf_der")[:SHOWN]),
         failing=_first(failing.order_by("-last_tested_at")),
         untested=_first(nodes.filter(last_verdict="").order_by("-created_at")),
         unprotected=_first(bare.order_by("-created_at")),
-        expiries=_expiries(active, now),
-        numbers=_numbers(user=user, nodes=nodes, active=active, now=now) | {"unprotected": bare.count()},
+        expiries=expiries,
+        numbers=_count_nodes(nodes) | counts | others,
     )
 
 
@@ -56,7 +59,8 @@ def _versions(user: User) -> QuerySet[CertificateVersion]:
     versions = CertificateVersion.objects.all()
     if user.is_administrator or user.is_auditor:
         return versions  # as in `visible_filter`: no condition where every row meets it
-    return versions.filter(certificate__in=ClientCertificate.objects.visible_to(user))
+    bots = Bot.objects.visible_to(user).values("pk")
+    return versions.filter(Q(certificate__bot__isnull=True) | Q(certificate__bot__in=bots))
 
 
 def _first(nodes: ServiceNodeQuerySet) -> list[ServiceNode]:
@@ -66,20 +70,26 @@ def _first(nodes: ServiceNodeQuerySet) -> list[ServiceNode]:
     return [found[key] for key in keys if key in found]
 
 
-def _expiries(active: QuerySet[CertificateVersion], now: datetime) -> list[tuple[date, int]]:
-    """How many active versions expire in this month and each of the eleven after it.
-
-    Twelve counts in one query: on SQLite a month made of each row's date costs a call of Python each.
-    """
+def _months(now: datetime) -> list[datetime]:
+    """The first moments of this month and of the twelve after it, in UTC."""
     first = now.year * 12 + now.month - 1
-    starts = [datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC) for number in range(first, first + MONTHS + 1)]
-    coming = active.filter(not_after__gt=now, not_after__lt=starts[-1])
-    counts = {
-        f"month_{place}": Count("pk", filter=Q(not_after__gte=start, not_after__lt=starts[place + 1]))
+    return [datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC) for number in range(first, first + MONTHS + 1)]
+
+
+def _count_versions(active: QuerySet[CertificateVersion], now: datetime) -> tuple[dict[str, int], Expiries]:
+    """How many are active, how many of them expire soon, and how many in each of the coming months.
+
+    One query that an index answers alone: a month made of each row's date would cost SQLite a call of Python each.
+    """
+    starts = _months(now)
+    by_month = {
+        f"month_{place}": Count("not_after", filter=Q(not_after__gte=max(now, start), not_after__lt=starts[place + 1]))
         for place, start in enumerate(starts[:-1])
     }
-    found = coming.aggregate(**counts)
-    return [(start.date(), found[f"month_{place}"]) for place, start in enumerate(starts[:-1])]
+    soon = Count("not_after", filter=Q(not_after__lte=now + EXPIRES_SOON))
+    found = active.aggregate(certificates=Count("*"), expiring=soon, **by_month)
+    expiries = [(start.date(), found.pop(name)) for start, name in zip(starts, by_month, strict=False)]
+    return found, expiries
 
 
 def without_certificate(nodes: ServiceNodeQuerySet) -> ServiceNodeQuerySet:
@@ -89,16 +99,10 @@ def without_certificate(nodes: ServiceNodeQuerySet) -> ServiceNodeQuerySet:
     return nodes.filter(~Exists(defaults.filter(bot__isnull=True)), certificate__isnull=True).exclude(bot__in=served)
 
 
-def _numbers(
-    *, user: User, nodes: ServiceNodeQuerySet, active: QuerySet[CertificateVersion], now: datetime
-) -> dict[str, int]:
+def _count_nodes(nodes: ServiceNodeQuerySet) -> dict[str, int]:
     counts = nodes.aggregate(
-        nodes=Count("pk"),
-        accepted=Count("pk", filter=Q(last_verdict=ACCEPTED)),
-        untested=Count("pk", filter=Q(last_verdict="")),
+        nodes=Count("*"),
+        accepted=Count("last_verdict", filter=Q(last_verdict=ACCEPTED)),
+        untested=Count("last_verdict", filter=Q(last_verdict="")),
     )
-    counts["failing"] = counts["nodes"] - counts["accepted"] - counts["untested"]
-    counts["bots"] = Bot.objects.visible_to(user).count()
-    return counts | active.aggregate(
-        certificates=Count("pk"), expiring=Count("pk", filter=Q(not_after__lte=now + EXPIRES_SOON))
-    )
+    return counts | {"failing": counts["nodes"] - counts["accepted"] - counts["untested"]}
