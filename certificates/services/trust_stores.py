@@ -17,6 +17,7 @@ from botplatform.errors import Conflict, InvalidInput, NotFound, Stale
 from botplatform.validation import check_model, refuse_route
 from certificates import sandbox
 from certificates.models import TrustAnchor, TrustStore
+from certificates.pki import limits
 from certificates.pki.inspection import CertificateFacts, UploadedFile
 from certificates.services import defaults, material
 from certificates.services.deleting import delete_unused
@@ -80,6 +81,9 @@ def _store(actor: Actor, owner: Bot | None, name: str, anchors: tuple[Certificat
     store.bot = owner
     known = set(store.anchors.values_list("sha256", flat=True))
     added = tuple(facts for facts in anchors if facts.sha256 not in known)
+    if len(known) + len(added) > limits.MAX_TRUST_STORE_CERTIFICATES:
+        most = f"at most {limits.MAX_TRUST_STORE_CERTIFICATES} certificates"
+        raise InvalidInput(f"A trust store holds {most}: begin another one.", field="files")
     if added:
         rows = [TrustAnchor(trust_store=store, der=facts.der, **material.common_facts(facts)) for facts in added]
         TrustAnchor.objects.bulk_create(rows)

@@ -13,6 +13,7 @@ from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from botplatform.errors import DomainError, InvalidInput, NotAllowed, NotFound
 from certificates.models import TrustAnchor, TrustStore
+from certificates.pki import limits
 from certificates.pki.inspection import UploadedFile
 from certificates.services.trust_stores import TrustStoreResult, import_trust_store
 from tests.pki import CA
@@ -60,6 +61,15 @@ def test_more_anchors_are_added_and_the_revision_grows(operator: Actor) -> None:
 
     assert [facts.sha256 for facts in result.added] == [two.certificate.fingerprint(SHA256()).hex()]
     assert TrustStore.objects.get().revision == 2
+    assert TrustAnchor.objects.count() == 2
+
+
+def test_a_store_does_not_grow_without_end(operator: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(operator, None, CA.root("First").pem)
+    monkeypatch.setattr(limits, "MAX_TRUST_STORE_CERTIFICATES", 2)
+    run(operator, None, CA.root("Second").pem)
+    with pytest.raises(InvalidInput, match="at most 2"):
+        run(operator, None, CA.root("Third").pem)
     assert TrustAnchor.objects.count() == 2
 
 
