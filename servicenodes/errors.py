@@ -2,6 +2,7 @@
 
 DomainError (botplatform.errors)
 ├── TooManyTests             the rate limit of connection tests; says when to try again
+├── CallRefused              a call was not made: which certificate, which rule chose it, what to do
 ├── InvalidInput             also raised here: a URL, header or setting of a connection is not acceptable
 └── ConnectionPhaseError     a connection attempt failed; names its phase (see `servicenodes.tls`)
     ├── ResolveFailed        the name has no address, or no answer came in time
@@ -21,6 +22,37 @@ class TooManyTests(DomainError):
     def __init__(self, text: str, *, retry_after_s: int) -> None:
         super().__init__(text)
         self.retry_after_s = retry_after_s
+
+
+class CallRefused(DomainError):
+    """The call was not made. `code` is one of `REFUSALS`; `certificate` and `rule` say what would have been presented.
+
+    `advice` are the next things to do, most promising first.
+    """
+
+    code = "certificate_unusable"
+
+    def __init__(self, text: str, *, code: str, certificate: str | None, rule: str, advice: tuple[str, ...]) -> None:
+        super().__init__(text, code=code)
+        self.certificate = certificate
+        self.rule = rule
+        self.advice = advice
+
+
+# Why a call may not be made, and what to do about it.
+REFUSALS: dict[str, tuple[str, ...]] = {
+    "no_certificate": (
+        "Attach a client certificate to the service node, or make one the default of its bot.",
+        "If the server needs none, let the node call without mutual TLS.",
+    ),
+    "no_active_version": ("Import a certificate under this name; the new version becomes active.",),
+    "certificate_expired": ("Import the renewed certificate as a new version; the next call presents it.",),
+    "certificate_not_yet_valid": ("Check the clock of this machine.", "Import a certificate that is valid already."),
+    "host_not_allowed": ("Add the host to the allowed hosts of the certificate, or attach another certificate.",),
+    "certificate_unusable": ("Import the certificate again together with its private key.",),
+    "sealed": ("Tell the platform’s operator: the keyring must be put back.",),
+    "headers_unusable": ("Give the secret headers of the service node their values again.",),
+}
 
 
 class ConnectionPhaseError(DomainError):

@@ -224,13 +224,19 @@ def check_templates(*, url: str, headers: Mapping[str, str], body: str) -> None:
     """Raise `InvalidInput` (`field` names the part) unless every template can be filled."""
     for field, check in (
         ("url", lambda: render_url(url, dict.fromkeys(variables_of(url), "x"))),
-        ("headers", lambda: [split(value) for value in headers.values()]),
+        ("headers", lambda: _check_headers(headers)),
         ("body", lambda: _check_body(body_kind(content_type_of(headers, body)), body)),
     ):
         try:
             check()
         except InvalidInput as error:
             raise InvalidInput(error.text, field=field) from None
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if len(split(value)) > 1 and name.lower() == "content-type":
+            raise InvalidInput("The header Content-Type cannot hold a variable: it decides how values are written.")
 
 
 def _check_body(kind: BodyKind, body: str) -> None:

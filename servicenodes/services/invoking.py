@@ -1,0 +1,212 @@
+"""The real call of a service node: with the effective certificate, or not at all.
+
+It runs on the engine of the connection test. Nothing is written on the way: calls are counted (`counters`), and only
+the opening of a key or of sealed headers, once per process and version, is on record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.utils import timezone
+
+from botplatform.accounts.actors import Actor
+from botplatform.bots.access import authorize
+from botplatform.bots.roles import Permission
+from botplatform.errors import InvalidInput
+from certificates.errors import CredentialUnusable, EnvelopeBroken, Sealed
+from certificates.pki.credential import Credential
+from certificates.services.keys import Purpose, open_credential
+from servicenodes import templating
+from servicenodes.counters import ANSWERED, REFUSED, count
+from servicenodes.errors import REFUSALS, CallRefused
+from servicenodes.escaping import Value
+from servicenodes.models import ServiceNode
+from servicenodes.services.plans import CallPlan, forget, plan_for
+from servicenodes.tls.invoke import Caller, CallFailed, CallRequest, CallResult
+
+MAX_PAYLOAD = 4 * 1024 * 1024  # bytes
+_caller = Caller()  # one per process; it connects when it is first used
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeOutcome:
+    """What the server answered, and what was presented. `version` and `sha256` are None without a certificate.
+
+    `truncated`: the body was longer than the engine reads. `location`: where a redirect pointed; none is followed.
+    `timing_ms`: resolve, connect, handshake (absent on a kept connection), first_byte, total.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+    truncated: bool
+    location: str | None
+    timing_ms: dict[str, float]
+    reused: bool
+    certificate: str | None
+    version: int | None
+    sha256: str | None
+    rule: str
+
+
+def invoke_node(
+    *,
+    actor: Actor,
+    node: ServiceNode,
+    variables: Mapping[str, Value] | None = None,
+    payload: bytes | None = None,
+    content_type: str | None = None,
+) -> InvokeOutcome:
+    """Call the node's API. Must not run inside a transaction: the opening of a key is on record before it is used.
+
+    `variables` fill the node's templates, strictly. A `payload` is sent as it is, in place of the node's body, with
+    `content_type` in place of the node's own.
+
+    Raises `NotAllowed`, `NotFound`, `InvalidInput` (a variable), `CallRefused` (not made), `CallFailed` (made, and no
+    answer came).
+    """
+    authorize(actor, Permission.NODE_INVOKE, bot=node.bot)
+    plan = _plan(actor, node)
+    request = _request(plan, variables or {}, payload, content_type)
+    try:
+        _check(plan)
+        result = _caller.call(request, open_credential=lambda: _open(actor, plan))
+    except CallRefused:
+        _count(plan, REFUSED)
+        raise
+    except CallFailed as failed:
+        _count(plan, failed.verdict.value)
+        raise
+    _count(plan, ANSWERED)
+    return _outcome(plan, result)
+
+
+def _plan(actor: Actor, node: ServiceNode) -> CallPlan:
+    try:
+        return plan_for(actor=actor, node=node)
+    except (Sealed, EnvelopeBroken) as error:
+        code = "sealed" if isinstance(error, Sealed) else "headers_unusable"
+        count(node=node.pk, version=None, outcome=REFUSED)
+        text = f"The secret headers of “{node.path}” cannot be opened. {error.text} The call was not made."
+        raise CallRefused(text, code=code, certificate=None, rule="none", advice=REFUSALS[code]) from error
+
+
+def _count(plan: CallPlan, outcome: str) -> None:
+    count(node=plan.node_id, version=plan.version.pk if plan.version else None, outcome=outcome)
+
+
+# --- Fail closed ------------------------------------------------------------------------------------------------------
+
+
+def _check(plan: CallPlan) -> None:
+    """Raise `CallRefused` unless the effective certificate may be presented now, to this host."""
+    if plan.certificate is None:
+        if plan.require_mutual_tls:
+            text = f"“{plan.path}” requires mutual TLS, and no certificate is effective. {plan.reason}"
+            raise _refused(plan, "no_certificate", text)
+        return
+    path, now = plan.certificate_path, timezone.now()
+    if plan.version is None:
+        raise _refused(plan, "no_active_version", f"“{path}” has no active version. {plan.reason}")
+    name = f"Version {plan.version.number} of “{path}”"
+    if plan.version.not_after <= now:
+        since = plan.version.not_after.strftime("%Y-%m-%d %H:%M UTC")
+        raise _refused(plan, "certificate_expired", f"{name} expired on {since}. {plan.reason}")
+    if plan.version.not_before > now:
+        since = plan.version.not_before.strftime("%Y-%m-%d %H:%M UTC")
+        raise _refused(plan, "certificate_not_yet_valid", f"{name} is valid only from {since} on. {plan.reason}")
+    if plan.allowed_hosts and plan.host not in plan.allowed_hosts:
+        text = f"“{path}” may not be presented to {plan.host}: it is not among its allowed hosts. {plan.reason}"
+        raise _refused(plan, "host_not_allowed", text)
+
+
+def _open(actor: Actor, plan: CallPlan) -> Credential | None:
+    if plan.version is None:
+        return None
+    try:
+        return open_credential(version=plan.version, purpose=Purpose.INVOKE, actor=actor)
+    except (CredentialUnusable, EnvelopeBroken, Sealed) as error:
+        code = "sealed" if isinstance(error, Sealed) else "certificate_unusable"
+        text = f"“{plan.certificate_path}” cannot be opened. {error.text} {plan.reason}"
+        raise _refused(plan, code, text) from error
+
+
+def _refused(plan: CallPlan, code: str, text: str) -> CallRefused:
+    return CallRefused(
+        f"{text} The call was not made.",
+        code=code,
+        certificate=plan.certificate_path,
+        rule=plan.rule.value,
+        advice=REFUSALS[code],
+    )
+
+
+# --- Request and answer -----------------------------------------------------------------------------------------------
+
+
+def _request(
+    plan: CallPlan, variables: Mapping[str, Value], payload: bytes | None, content_type: str | None
+) -> CallRequest:
+    """The node's templates, filled. Raises `InvalidInput`."""
+    wanted = plan.required | plan.in_body
+    needed = plan.required if payload is not None else wanted
+    templating.check_names(needed, variables.keys() - (wanted - needed))
+    headers = [(name, templating.render_header(name, value, variables)) for name, value in plan.headers]
+    if payload is not None:
+        body, kind = _checked(payload), content_type or plan.content_type
+    else:
+        kind = plan.content_type
+        body = templating.render_body(templating.body_kind(kind), plan.body, variables).encode() if plan.body else b""
+    if kind and (body or payload is not None):
+        headers = [(name, value) for name, value in headers if name.lower() != "content-type"]
+        headers.append(("Content-Type", kind))
+    headers += [(name, value.reveal().decode("ascii")) for name, value in plan.sealed]
+    return CallRequest(
+        method=plan.method,
+        url=templating.render_url(plan.url, variables),
+        headers=tuple(headers),
+        body=body,
+        credential_key=plan.version.pk if plan.version else None,
+        credential_line=plan.certificate.pk if plan.certificate else None,
+        trust=plan.trust,
+        server_name=plan.server_name,
+        min_tls=plan.min_tls,
+        timeout_s=plan.timeout_s,
+        address_policy=plan.address_policy,
+        proxy=plan.proxy,
+        require_client_certificate=plan.require_mutual_tls,
+        allowed_hosts=plan.allowed_hosts,
+    )
+
+
+def _checked(payload: bytes) -> bytes:
+    if len(payload) > MAX_PAYLOAD:
+        raise InvalidInput(f"A payload is at most {MAX_PAYLOAD // 1024} KiB long.", field="payload")
+    return payload
+
+
+def _outcome(plan: CallPlan, result: CallResult) -> InvokeOutcome:
+    return InvokeOutcome(
+        status=result.status,
+        headers=result.headers,
+        body=result.body,
+        truncated=result.truncated,
+        location=result.location,
+        timing_ms=result.timing_ms,
+        reused=result.reused,
+        certificate=plan.certificate_path if result.certificate_sent else None,
+        version=plan.version.number if plan.version and result.certificate_sent else None,
+        sha256=plan.version.sha256 if plan.version and result.certificate_sent else None,
+        rule=plan.rule.value,
+    )
+
+
+def close() -> None:
+    """Close idle connections and forget opened keys and headers. For tests and for processes that end."""
+    forget()
+    _caller.close()
+
+
+__all__ = ["CallFailed", "CallRefused", "InvokeOutcome", "close", "invoke_node"]
