@@ -7,7 +7,8 @@ from typing import Any
 from django import forms
 from django.db.models import Q
 
-from botplatform.bots.models import Bot
+from botplatform.bots.models import PLATFORM_SLUG, Bot
+from botplatform.console.forms import SearchedChoiceField, offer_choices
 from certificates.models import ClientCertificate, TrustStore
 from servicenodes.models import Method, ServiceNode, TLSVersion
 
@@ -17,6 +18,12 @@ VERDICT_CHOICES = [("", "Any result"), ("accepted", "Accepted"), ("failing", "Fa
 def usable_by(bot: Bot) -> Q:
     """What a node of `bot` may use: the bot's own and the platform's."""
     return Q(bot=bot) | Q(bot__isnull=True)
+
+
+def fits(word: str) -> Q:
+    """Client certificates and trust stores whose path holds the word."""
+    named = Q(name__icontains=word) | Q(bot__slug__icontains=word)
+    return named | Q(bot__isnull=True) if word.lower() == PLATFORM_SLUG else named
 
 
 class NodeForm(forms.Form):
@@ -35,11 +42,16 @@ class NodeForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
         help_text="One per line, as “Name: value”.",
     )
-    certificate = forms.ModelChoiceField(
-        ClientCertificate.objects.none(), required=False, label="Client certificate", empty_label="The default applies"
+    certificate = SearchedChoiceField(
+        ClientCertificate.objects.none(),
+        fits=fits,
+        required=False,
+        label="Client certificate",
+        empty_label="The default applies",
     )
-    trust_store = forms.ModelChoiceField(
+    trust_store = SearchedChoiceField(
         TrustStore.objects.none(),
+        fits=fits,
         required=False,
         empty_label="The system’s authorities",
         help_text="Who must have signed the server’s certificate.",
@@ -57,6 +69,7 @@ class NodeForm(forms.Form):
         stores = TrustStore.objects.filter(usable_by(bot)).select_related("bot")
         self.fields["certificate"].queryset = certificates  # type: ignore[attr-defined]
         self.fields["trust_store"].queryset = stores  # type: ignore[attr-defined]
+        offer_choices(self)
 
     def clean_headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -82,8 +95,9 @@ def node_values(node: ServiceNode) -> dict[str, Any]:
 class AttachForm(forms.Form):
     """Which certificate a node presents; none: the default applies."""
 
-    certificate = forms.ModelChoiceField(
+    certificate = SearchedChoiceField(
         ClientCertificate.objects.none(),
+        fits=fits,
         required=False,
         label="Client certificate",
         empty_label="None of its own: the default applies",
@@ -93,6 +107,7 @@ class AttachForm(forms.Form):
         super().__init__(*args, **kwargs)
         usable = ClientCertificate.objects.filter(usable_by(bot)).select_related("bot")
         self.fields["certificate"].queryset = usable  # type: ignore[attr-defined]
+        offer_choices(self)
 
 
 class NodeFilter(forms.Form):

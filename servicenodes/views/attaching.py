@@ -14,7 +14,7 @@ from botplatform.accounts.models import User
 from botplatform.bots.access import require_permission
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
-from botplatform.console.forms import show_error, status_of
+from botplatform.console.forms import filled, show_error, status_of
 from botplatform.errors import DomainError
 from servicenodes.effective import effective_certificate
 from servicenodes.forms import AttachForm
@@ -27,7 +27,7 @@ from servicenodes.views.nodes import load
 def attach(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
     """Choose the certificate of one node, or none."""
     found = load(bot, node)
-    form = AttachForm(request.POST or None, bot=bot, initial={"certificate": found.certificate_id})
+    form = AttachForm(**filled(request, {"certificate": found.certificate_id}), bot=bot)
     if form.is_valid():
         actor = Actor.of(cast(User, request.user))
         certificate = form.cleaned_data["certificate"]

@@ -17,7 +17,7 @@ from botplatform.audit.models import AuditEvent
 from botplatform.bots.access import require_permission
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
-from botplatform.console.forms import show_error, status_of
+from botplatform.console.forms import filled, show_error, status_of
 from botplatform.errors import Conflict, DomainError
 from servicenodes.effective import effective_certificate, effective_certificates
 from servicenodes.fleet import ACCEPTED
@@ -91,7 +91,7 @@ def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest, bot: Bot) -> HttpResponse:
     """A new service node."""
-    form = NodeForm(request.POST or None, bot=bot, initial={"method": "GET", "min_tls": "1.2", "timeout_s": 10})
+    form = NodeForm(**filled(request, {"method": "GET", "min_tls": "1.2", "timeout_s": 10}), bot=bot)
     if form.is_valid():
         values = {name: value for name, value in form.cleaned_data.items() if name != "revision"}
         try:
@@ -109,7 +109,7 @@ def create(request: HttpRequest, bot: Bot) -> HttpResponse:
 def edit(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
     """Change a node; refused when somebody else changed it meanwhile."""
     found = load(bot, node)
-    form = NodeForm(request.POST or None, bot=bot, initial=node_values(found))
+    form = NodeForm(**filled(request, node_values(found)), bot=bot)
     if form.is_valid():
         changes = dict(form.cleaned_data)
         expected = changes.pop("revision") or 0

@@ -297,3 +297,51 @@ def test_who_may_open_which_page(
 @pytest.mark.parametrize("url", PAGES)
 def test_without_signing_in_every_page_leads_to_the_sign_in(client: Client, node: ServiceNode, url: str) -> None:
     assert client.get(url).url == f"/sign-in/?next={url}"  # type: ignore[attr-defined]
+
+
+# --- Choosing among many ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(bot: Bot) -> list[str]:
+    for number in range(60):
+        make_certificate(bot, f"branch-{number:02}")
+    return [str(make_certificate(bot, f"zz-{number}").pk) for number in range(2)]
+
+
+def test_a_long_list_of_certificates_is_offered_in_part_and_searched(
+    sign_in: SignIn, owner: User, node: ServiceNode, many: list[str]
+) -> None:
+    client = sign_in(owner)
+    for url in (f"{NODE}attach/", f"{NODE}edit/", "/bots/acme/nodes/new/"):
+        text = client.get(url).content.decode()
+        assert text.count("<option") < 70
+        assert "The list holds the first 50." in text
+        assert "acme/zz-1" not in text
+        text = client.post(url, {"act": "find", "find_certificate": "acme/zz", "name": "Typed"}).content.decode()
+        assert "acme/zz-0" in text
+        assert "acme/zz-1" in text
+        assert "acme/branch-00" not in text
+        assert "Typed" in text or "attach" in url
+        assert "This field is required" not in text
+    assert client.post(f"{NODE}attach/", {"certificate": many[1]}).status_code == 302
+    assert "acme/zz-1" in client.get(f"{NODE}attach/").content.decode()  # what is chosen is always offered
+
+
+def test_enter_searches_only_where_a_search_was_typed(
+    sign_in: SignIn, owner: User, node: ServiceNode, many: list[str]
+) -> None:
+    client = sign_in(owner)
+    sent = {"act": "enter", "certificate": many[0], "find_certificate": "zz", "was_find_certificate": ""}
+    assert client.post(f"{NODE}attach/", sent).status_code == 200
+    assert client.post(f"{NODE}attach/", {**sent, "was_find_certificate": "zz"}).status_code == 302
+
+
+def test_a_search_that_nothing_fits_says_so_and_a_wrong_choice_is_refused(
+    sign_in: SignIn, owner: User, node: ServiceNode, other_bot: Bot
+) -> None:
+    client = sign_in(owner)
+    text = client.post(f"{NODE}attach/", {"act": "find", "find_certificate": "<nothing>"}).content.decode()
+    assert "Nothing fits “&lt;nothing&gt;”." in text
+    for wrong in ("not-an-id", str(make_certificate(other_bot).pk)):
+        assert client.post(f"{NODE}attach/", {"certificate": wrong}).status_code == 422
