@@ -11,13 +11,14 @@ from botplatform.bots.access import authorize
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict, NotFound
-from certificates.models import ClientCertificate
+from certificates.models import ClientCertificate, VersionStatus
 
 
 def set_default(*, actor: Actor, certificate: ClientCertificate) -> ClientCertificate:
     """Make it the one default of its bot, or of the platform. The default already: nothing changes.
 
-    Raises `NotAllowed`, `NotFound`, or `Conflict` when somebody chose another one at the same moment.
+    Raises `NotAllowed`, `NotFound`, or `Conflict`: it has no active version, or somebody chose another one at the
+    same moment.
     """
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=certificate.bot)
     try:
@@ -48,13 +49,23 @@ def clear_default(*, actor: Actor, certificate: ClientCertificate) -> ClientCert
 
 
 def claim_default(actor: Actor, certificate: ClientCertificate) -> None:
-    """Take the default from whatever has it. Call inside a transaction, with the owner locked."""
+    """Take the default from whatever has it. Call inside a transaction, with the owner locked.
+
+    Raises `Conflict` without an active version: every node that relies on the default would have nothing to present.
+    """
+    if not certificate.versions.filter(status=VersionStatus.ACTIVE).exists():
+        raise not_usable(certificate.path)
     others = ClientCertificate.objects.of_owner(certificate.bot).filter(is_default=True).exclude(pk=certificate.pk)
     before = [other.path for other in others.select_related("bot").select_for_update(of=("self",), no_key=True)]
     others.update(is_default=False)
     certificate.is_default = True
     certificate.save(update_fields=["is_default"])
     record(actor, Action.DEFAULT_SET, certificate, {"before": before[0] if before else None})
+
+
+def not_usable(path: str) -> Conflict:
+    """The certificate at `path` cannot become the default yet."""
+    return Conflict(f"“{path}” has no active version, so it cannot be a default: nodes would have nothing to present.")
 
 
 def lock_owner(owner: Bot | None) -> None:

@@ -94,6 +94,7 @@ def _foresee(order: Order) -> ImportResult:
     changed = order.inspection.importable(frozenset(order.allowed)) and plan.changes
     if changed:
         key_storage.fitting_keyring()
+        storing.refuse_empty_default(order, plan)
     return ImportResult(plan.certificate, plan.same, changed, order.inspection)
 
 

@@ -93,6 +93,13 @@ def attempt(order: Order) -> tuple[ClientCertificate, CertificateVersion, bool]:
     return certificate, version, True
 
 
+def refuse_empty_default(order: Order, plan: Plan) -> None:
+    """Raises `Conflict`, for a dry run, where `claim_default` would: what is staged cannot be presented yet."""
+    usable = plan.certificate and plan.certificate.versions.filter(status=VersionStatus.ACTIVE).exists()
+    if plan.default and order.stage and not usable:
+        raise defaults.not_usable(ClientCertificate(bot=order.owner, name=order.name).path)
+
+
 def _next_number(certificate: ClientCertificate) -> int:
     return int(certificate.versions.aggregate(last=Max("number"))["last"] or 0) + 1
 

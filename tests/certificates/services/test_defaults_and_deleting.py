@@ -10,7 +10,7 @@ from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot, Membership
 from botplatform.bots.roles import Role
 from botplatform.errors import Conflict, NotAllowed, NotFound
-from certificates.models import ClientCertificate, SealedKey, TrustStore
+from certificates.models import ClientCertificate, SealedKey, TrustStore, VersionStatus
 from certificates.services.certificates import delete_certificate
 from certificates.services.defaults import clear_default, set_default
 from certificates.services.trust_stores import delete_trust_store
@@ -45,6 +45,13 @@ def test_choosing_the_default_again_changes_nothing(operator: Actor, bot: Bot) -
     clear_default(actor=operator, certificate=certificate)
     assert actions() == ["certificate.default_set", "certificate.default_cleared"]
     assert defaults() == set()
+
+
+def test_a_certificate_without_an_active_version_is_no_default(operator: Actor, bot: Bot) -> None:
+    staged = make_certificate(bot, "staged", status=VersionStatus.STAGED)
+    with pytest.raises(Conflict, match="nothing to present"):
+        set_default(actor=operator, certificate=staged)
+    assert not ClientCertificate.objects.get().is_default
 
 
 def test_who_may_choose_the_default(bot: Bot, manager: User, developer: User) -> None:

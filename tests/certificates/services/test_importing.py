@@ -11,7 +11,7 @@ from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
-from botplatform.errors import InvalidInput, NotAllowed, NotFound
+from botplatform.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from certificates.errors import BundleError, ImportRefused, Sealed
 from certificates.models import CertificateVersion, ChainRole, ClientCertificate, SealedKey, VersionStatus
 from certificates.pki.inspection import UploadedFile
@@ -142,6 +142,16 @@ def test_the_default_moves_and_is_on_record(operator: Actor, bot: Bot, issued: I
 
     assert list(ClientCertificate.objects.filter(is_default=True)) == [second.certificate]
     assert AuditEvent.objects.filter(action="certificate.default_set").first().facts == {"before": "acme/first"}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_is_only_staged_does_not_become_the_default(
+    operator: Actor, bot: Bot, issued: Issued, *, dry_run: bool
+) -> None:
+    run(operator, bot, issued, make_default=True)
+    with pytest.raises(Conflict, match="no active version"):
+        run(operator, bot, issued, name="next", stage=True, make_default=True, dry_run=dry_run)
+    assert list(ClientCertificate.objects.values_list("name", "is_default")) == [("bank", True)]
 
 
 def test_known_material_can_become_the_default(operator: Actor, bot: Bot, issued: Issued) -> None:
