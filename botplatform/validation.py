@@ -6,6 +6,7 @@ import unicodedata
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Model
+from django.utils.text import slugify
 
 from botplatform.errors import InvalidInput
 
@@ -13,6 +14,8 @@ from botplatform.errors import InvalidInput
 # person reads.
 _FORBIDDEN_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _JOINERS = frozenset("\u200c\u200d")  # invisible too, but Persian, Indic scripts and emoji need them between letters
+# Letters that have no accent to take away; the rest is left to Unicode.
+_SPELT_OUT = str.maketrans({"ß": "ss", "ẞ": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "_": "-"})
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and symbols that look like a space
 
 
@@ -28,6 +31,11 @@ def one_line(value: str, *, field: str, label: str, max_length: int, required: b
         if forbidden and char not in _JOINERS:
             raise InvalidInput(f"{label} holds a character that cannot be shown (U+{ord(char):04X}).", field=field)
     return text
+
+
+def slug_from(name: str, *, max_length: int) -> str:
+    """A short name made from a name: `Größe & Maße` → `grosse-masse`; empty when it holds no Latin letter or digit."""
+    return slugify(name.lower().translate(_SPELT_OUT))[:max_length].strip("-")
 
 
 def refuse_route(name: str, route: str, *, field: str) -> None:

@@ -32,7 +32,10 @@ class NodeForm(forms.Form):
     name = forms.CharField(max_length=200, help_text="As the step is called in the bot, for example “Get balance”.")
     dialog = forms.CharField(max_length=200, required=False, help_text="The dialog task that this step belongs to.")
     slug = forms.CharField(
-        max_length=63, required=False, label="Short name", help_text="For addresses and commands; made from the name."
+        max_length=63,
+        required=False,
+        label="Short name",
+        help_text="For addresses and commands. Left empty, it is made from the name.",
     )
     method = forms.ChoiceField(choices=Method.choices)
     url = forms.CharField(max_length=2000, label="URL", widget=forms.URLInput(attrs={"placeholder": "https://…"}))

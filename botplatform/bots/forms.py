@@ -14,8 +14,10 @@ class BotForm(forms.Form):
     name = forms.CharField(max_length=200, help_text="As people call it, for example “Acme assistant”.")
     slug = forms.CharField(
         max_length=63,
+        required=False,
         label="Short name",
-        help_text="For addresses and commands: lower-case letters, digits and hyphens. It cannot be changed later.",
+        help_text="For addresses and commands: lower-case letters, digits and hyphens. Left empty, it is made from "
+        "the name. It cannot be changed later.",
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SLUG_PATTERN = r"^[a-z0-9]+(?:-[a-z0-9]+)*\Z"
 validate_slug = RegexValidator(SLUG_PATTERN, "Use lower-case letters, digits and single hyphens.")
+SLUG_LENGTH = 63
 PLATFORM_SLUG = "platform"  # `platform/NAME` names a certificate of the platform
 ROLE_CHOICES = [(role.value, role.value.replace("_", " ")) for role in Role]
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils.text import slugify
 
 from botplatform.accounts.actors import Actor
 from botplatform.audit import trail
@@ -16,7 +15,7 @@ from botplatform.bots.access import authorize
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict, InvalidInput, NotFound, Stale
-from botplatform.validation import check_model, one_line, refuse_route
+from botplatform.validation import check_model, one_line, refuse_route, slug_from
 from certificates.models import ClientCertificate, TrustStore
 from servicenodes.models import ServiceNode
 from servicenodes.services.headers import arrange, sealed_names, store
@@ -169,7 +168,7 @@ def check_owned(node: ServiceNode, owned: ClientCertificate | TrustStore | None,
 
 def free_slug(bot: Bot, name: str) -> str:
     """A slug made from the name that no node of the bot has: `get-balance`, `get-balance-2`, …"""
-    stem = slugify(name.replace("_", "-"))[: SLUG_LENGTH - 5].strip("-") or "node"
+    stem = slug_from(name, max_length=SLUG_LENGTH - 5) or "node"
     taken = {NEW_NODE} | set(ServiceNode.objects.filter(bot=bot, slug__startswith=stem).values_list("slug", flat=True))
     number = 1
     slug = stem

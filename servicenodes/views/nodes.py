@@ -99,7 +99,9 @@ def create(request: HttpRequest, bot: Bot) -> HttpResponse:
         except DomainError as error:
             show_error(form, error, field="slug" if isinstance(error, Conflict) else None)
         else:
-            messages.success(request, f"The service node “{node.name}” exists. Next: test its connection.")
+            messages.success(
+                request, f"The service node “{node.name}” exists as {node.path}. Next: test its connection."
+            )
             return redirect(node)
     return render(request, "servicenodes/edit.html", {"form": form, "bot": bot}, status=status_of(form))
 

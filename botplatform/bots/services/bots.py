@@ -11,18 +11,22 @@ from botplatform.accounts.actors import Actor
 from botplatform.audit import trail
 from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize
-from botplatform.bots.models import PLATFORM_SLUG, Bot
+from botplatform.bots.models import PLATFORM_SLUG, SLUG_LENGTH, Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict, InvalidInput, NotFound, Stale
-from botplatform.validation import check_model, one_line, refuse_route
+from botplatform.validation import check_model, one_line, refuse_route, slug_from
 
 
 @transaction.atomic
-def create_bot(*, actor: Actor, slug: str, name: str = "") -> Bot:
-    """Make a bot; `name` defaults to the slug. Raises `NotAllowed`, `InvalidInput`, or `Conflict` for a taken slug."""
+def create_bot(*, actor: Actor, slug: str = "", name: str = "") -> Bot:
+    """Make a bot. `name` defaults to the slug, and the slug to one made from the name.
+
+    Raises `NotAllowed`, `InvalidInput`, or `Conflict` for a taken slug.
+    """
     authorize(actor, Permission.BOT_CREATE, bot=None)
+    slug = slug or _slug_for(name)
     if slug == PLATFORM_SLUG:
-        raise InvalidInput(f"“{PLATFORM_SLUG}” names the platform itself; choose another slug.", field="slug")
+        raise InvalidInput(f"“{PLATFORM_SLUG}” names the platform itself; choose another short name.", field="slug")
     refuse_route(slug, "new", field="slug")
     bot = Bot(slug=slug, name=one_line(name or slug, field="name", label="The name", max_length=200))
     check_model(bot)
@@ -71,6 +75,13 @@ def delete_bot(*, actor: Actor, bot: Bot, expected_revision: int | None = None) 
         raise Conflict(f"The bot {bot.slug} still owns {' and '.join(kinds)}. Delete them first.") from error
     locked.pk = key  # Django clears it
     _record(actor, Action.BOT_DELETED, locked, facts)
+
+
+def _slug_for(name: str) -> str:
+    if slug := slug_from(name, max_length=SLUG_LENGTH):
+        return slug
+    text = "No short name can be made from this name. Give one: lower-case letters, digits and hyphens."
+    raise InvalidInput(text, field="slug" if name.strip() else "name")
 
 
 def _lock(bot: Bot, expected_revision: int | None) -> Bot:

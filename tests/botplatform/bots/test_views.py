@@ -20,6 +20,20 @@ def test_an_administrator_creates_a_bot(sign_in: SignIn, administrator: User) ->
     assert "No service node yet" in answer.content.decode()
 
 
+def test_a_short_name_is_made_from_the_name(sign_in: SignIn, administrator: User) -> None:
+    client = sign_in(administrator)
+    answer = client.post("/bots/new/", {"name": "Größe & Maße", "slug": ""})
+    assert answer.url == "/bots/grosse-masse/"  # type: ignore[attr-defined]
+    unspeakable = client.post("/bots/new/", {"name": "🤖", "slug": ""})
+    assert unspeakable.status_code == 422
+    assert "id_slug_error" in unspeakable.content.decode()
+
+
+def test_cancel_leads_back_to_the_bots(sign_in: SignIn, administrator: User) -> None:
+    page = sign_in(administrator).get("/bots/new/").content.decode()
+    assert '<a class="btn" href="/bots/">Cancel</a>' in page
+
+
 @pytest.mark.parametrize(("slug", "says"), [("Not a slug", "lower-case"), ("acme", "acme"), ("platform", "platform")])
 def test_a_refused_bot_keeps_what_was_typed(
     sign_in: SignIn, administrator: User, bot: Bot, slug: str, says: str
