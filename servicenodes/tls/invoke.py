@@ -28,6 +28,7 @@ from servicenodes.tls.invoke_pool import MAX_CONNECTIONS, Connection, PoolBusy
 from servicenodes.tls.invoke_pools import MAX_POOLS, HeldPool, Pools
 from servicenodes.tls.invoke_request import CallRequest, Prepared, prepare
 from servicenodes.tls.invoke_stream import StreamEnded
+from servicenodes.tls.judgement import Reason
 from servicenodes.tls.observation import AttemptKind, Ending, HttpAnswer, Sent
 from servicenodes.tls.wire import Deadline, Resolver, resolve
 
@@ -119,7 +120,7 @@ class _Exchange:
         except StreamEnded:
             raise self._ended() from None
         except BrokenAnswer as broken:
-            raise self._broken(too_large=broken.too_large) from None
+            raise self._broken(broken.reason) from None
         if self._complaint is not None:
             raise self._rejected(self._complaint)
         return CallResult(
@@ -153,14 +154,14 @@ class _Exchange:
         """The stream ended before the answer was complete."""
         stream = self._stream
         if stream.first_byte_at:
-            return self._broken(too_large=False)
+            return self._broken(Reason.TOO_SLOW)
         closed = stream.ending in (Ending.CLOSED, Ending.RESET)
         if closed and self._reused and (self._prepared.repeatable or not stream.wrote):
             return _Stale()
         return self._failed()
 
-    def _broken(self, *, too_large: bool) -> CallFailed:
-        """The answer is no HTTP, too large, or not complete."""
+    def _broken(self, reason: Reason) -> CallFailed:
+        """The answer began, and cannot be used."""
         if self._complaint is not None:
             return self._rejected(self._complaint)
         status = self._answer.status
@@ -168,7 +169,7 @@ class _Exchange:
         attempt = self._stream.facts(AttemptKind.CALL, ms=0.0, http=http)
         attempt = replace(attempt, ending=self._stream.ending or Ending.DATA)
         observation = replace(self._prepared.observation(self._credential), real=attempt)
-        return failed(observation, ruling=broken_answer(attempt, too_large=too_large), request_sent=True)
+        return failed(observation, ruling=broken_answer(reason), request_sent=True)
 
     def _rejected(self, text: str) -> CallFailed:
         """The server says in HTTP that it does not accept the certificate."""

@@ -88,14 +88,6 @@ def unanswered(attempt: Attempt, *, reused: bool) -> Ruling | None:
     return None
 
 
-def broken_answer(attempt: Attempt, *, too_large: bool) -> Ruling:
+def broken_answer(reason: Reason) -> Ruling:
     """The ruling for an answer that began and cannot be used."""
-    if too_large:
-        reason = Reason.TOO_LARGE
-    elif attempt.ending is Ending.TIMEOUT:
-        reason = Reason.TOO_SLOW
-    elif attempt.ending is Ending.DATA and attempt.http is None:
-        reason = Reason.NOT_HTTP
-    else:
-        reason = Reason.BROKEN_OFF
     return Ruling(Verdict.INCONCLUSIVE, reason, Certainty.CERTAIN, Layer.HTTP)

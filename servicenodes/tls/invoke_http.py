@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 import h11
 
 from servicenodes.tls.invoke_request import Prepared
-from servicenodes.tls.invoke_stream import CallStream
+from servicenodes.tls.invoke_stream import CallStream, StreamEnded
+from servicenodes.tls.judgement import Reason
+from servicenodes.tls.observation import Ending
 
 MAX_BODY = 4 * 1024 * 1024  # bytes; a longer body is cut off there, and the result says so
 MAX_HEAD = 64 * 1024  # bytes of status line and headers, of trailers, and of one chunk's head
@@ -31,28 +33,33 @@ class Answer:
 class BrokenAnswer(Exception):
     """What came is not HTTP, its head is too large, or its body is not complete."""
 
-    def __init__(self, *, too_large: bool) -> None:
-        super().__init__()
-        self.too_large = too_large
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class HttpConnection:
-    """The HTTP side of a connection. `idle` says whether it can take another exchange."""
+    """The HTTP side of a connection. `idle`: the last exchange is complete, and another may follow."""
 
     def __init__(self, stream: CallStream) -> None:
         self._stream = stream
         self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-        self.idle = True
+        self.idle = False
 
     def exchange(self, prepared: Prepared, answer: Answer) -> None:
         """Send the request and read the answer into `answer`. Raises `BrokenAnswer` and `StreamEnded`."""
         self.idle = False
         self._send(prepared)
+        machine = self._machine
         try:
             self._read(answer)
         except h11.RemoteProtocolError as error:
-            raise BrokenAnswer(too_large=error.error_status_hint == HEADER_TOO_LARGE) from None
-        machine = self._machine
+            too_large = error.error_status_hint == HEADER_TOO_LARGE
+            raise BrokenAnswer(Reason.TOO_LARGE if too_large else self._defect(answer)) from None
+        except StreamEnded:
+            if self._stream.first_byte_at and self._stream.ending is not Ending.TIMEOUT:
+                raise BrokenAnswer(self._defect(answer)) from None
+            raise
         if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
             machine.start_next_cycle()
             self.idle = True
@@ -84,4 +91,9 @@ class HttpConnection:
                 lines = event.headers.raw_items()
                 answer.headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in lines)
             elif not isinstance(event, h11.InformationalResponse):
-                raise BrokenAnswer(too_large=False)
+                raise BrokenAnswer(Reason.BROKEN_OFF)
+
+    def _defect(self, answer: Answer) -> Reason:
+        waiting = self._machine.trailing_data[0]
+        http = answer.status is not None or waiting.startswith(b"HTTP/1.")
+        return Reason.BROKEN_OFF if http else Reason.NOT_HTTP
