@@ -80,8 +80,12 @@ def default(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpResp
     if request.POST.get("act") == "clear":
         clear_default(actor=Actor.of(user), certificate=certificate)
         messages.success(request, f"{certificate.path} is no longer the default of {whose}.")
-    else:
+        return redirect(certificate)
+    try:
         set_default(actor=Actor.of(user), certificate=certificate)
+    except Conflict as conflict:
+        messages.error(request, conflict.text)
+    else:
         messages.success(request, f"{certificate.path} is now the default of {whose}.")
     return redirect(certificate)
 

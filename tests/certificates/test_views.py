@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
-from certificates.models import ClientCertificate, TrustStore
+from certificates.models import ClientCertificate, TrustStore, VersionStatus
 from tests.factories import make_certificate, make_node, make_test, make_trust_store, make_version
 from tests.pki import CA
 
@@ -102,6 +102,13 @@ def test_the_default_is_set_and_cleared(sign_in: SignIn, manager: User, bot: Bot
     client.post("/bots/acme/certificates/bank-api/default/", {"act": "clear"})
     certificate.refresh_from_db()
     assert not certificate.is_default
+
+
+def test_what_cannot_be_presented_is_not_made_the_default(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    make_certificate(bot, "staged", status=VersionStatus.STAGED)
+    page = sign_in(manager).post("/bots/acme/certificates/staged/default/", {"act": "set"}, follow=True)
+    assert "has no active version" in page.content.decode()
+    assert not ClientCertificate.objects.get().is_default
 
 
 def test_the_platforms_default_is_not_a_managers_to_choose(sign_in: SignIn, manager: User) -> None:
