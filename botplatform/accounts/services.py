@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from botplatform.accounts.actors import Actor, ActorKind
 from botplatform.accounts.models import PlatformRole, User
@@ -53,7 +54,7 @@ def change_user(*, actor: Actor, user: User, **changes: Any) -> User:
     authorize(actor, Permission.USER_MANAGE, bot=None)
     if unknown := set(changes) - set(_CHANGEABLE):
         raise InvalidInput(f"A user has no changeable field “{sorted(unknown)[0]}”.")
-    user = User.objects.select_for_update().get(pk=user.pk)
+    user = _lock_with_administrators(user)
     if "full_name" in changes:
         changes["full_name"] = _full_name(changes["full_name"])
     facts = {
@@ -128,9 +129,16 @@ def _set_password(user: User, password: str) -> None:
     user.set_password(password)
 
 
+def _lock_with_administrators(user: User) -> User:
+    """The row as it is now. Administrators are locked along, always in one order: two may switch each other off."""
+    rows = User.objects.filter(Q(pk=user.pk) | Q(platform_role=PlatformRole.ADMINISTRATOR)).order_by("pk")
+    locked: User = next(row for row in rows.select_for_update() if row.pk == user.pk)
+    return locked
+
+
 def _keep_an_administrator(actor: Actor, leaving: User) -> None:
     others = User.objects.filter(platform_role=PlatformRole.ADMINISTRATOR, is_active=True).exclude(pk=leaving.pk)
-    if actor.kind is not ActorKind.OPERATING_SYSTEM and not others.select_for_update().exists():
+    if actor.kind is not ActorKind.OPERATING_SYSTEM and not others.exists():
         raise Conflict(f"{leaving.username} is the last platform administrator; appoint another one first.")
 
 
