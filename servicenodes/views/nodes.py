@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -18,12 +18,13 @@ from botplatform.bots.access import require_permission
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.console.forms import filled, show_error, status_of
-from botplatform.errors import Conflict, DomainError
+from botplatform.errors import Conflict, DomainError, Stale
 from servicenodes.effective import effective_certificate, effective_certificates
 from servicenodes.fleet import ACCEPTED
 from servicenodes.forms import NodeFilter, NodeForm, node_values
 from servicenodes.models import ServiceNode, ServiceNodeQuerySet
 from servicenodes.services.nodes import change_node, create_node, delete_node
+from servicenodes.views import conflicts
 
 PER_PAGE = 50
 TESTS_SHOWN = 15
@@ -112,6 +113,7 @@ def edit(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
     """Change a node; refused when somebody else changed it meanwhile."""
     found = load(bot, node)
     form = NodeForm(**filled(request, node_values(found)), bot=bot)
+    context: dict[str, Any] = {"form": form, "bot": bot, "node": found}
     if form.is_valid():
         changes = dict(form.cleaned_data)
         expected = changes.pop("revision") or 0
@@ -121,10 +123,13 @@ def edit(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
             )
         except DomainError as error:
             show_error(form, error)
+            if isinstance(error, Stale):
+                context["conflict"] = conflicts.differences(form, found)
+                conflicts.on_top_of(form, found)
         else:
             messages.success(request, "The changes are saved.")
             return redirect(changed)
-    return render(request, "servicenodes/edit.html", {"form": form, "bot": bot, "node": found}, status=status_of(form))
+    return render(request, "servicenodes/edit.html", context, status=status_of(form))
 
 
 @require_permission(Permission.NODE_CHANGE)

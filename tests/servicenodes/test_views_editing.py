@@ -10,7 +10,7 @@ from django.test import Client
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from servicenodes.models import ServiceNode
-from tests.factories import make_node
+from tests.factories import make_certificate, make_node
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -37,3 +37,25 @@ def test_a_short_name_is_made_from_the_name_and_told(
     page = sign_in(developer).post(NEW, {**FIELDS, "name": name}, follow=True).content.decode()
     assert ServiceNode.objects.get().slug == slug
     assert f"exists as acme/{slug}." in page
+
+
+def test_a_conflict_shows_what_is_saved_and_lets_one_save_on_top(
+    sign_in: SignIn, developer: User, bot: Bot, node: ServiceNode
+) -> None:
+    certificate = make_certificate(bot, "bank-api")
+    client = sign_in(developer)
+    mine = {**FIELDS, "slug": "get-balance", "revision": node.revision, "timeout_s": 30}
+    client.post(f"{NODE}edit/", {**mine, "timeout_s": 20, "certificate": certificate.pk, "headers": "A: 1"})
+    page = client.post(f"{NODE}edit/", mine)
+    rows = {row.label: (row.saved, row.typed) for row in page.context["conflict"]}
+    assert rows == {
+        "Headers": ("A: 1", ""),
+        "Client certificate": ("acme/bank-api", "The default applies"),
+        "Timeout in seconds": ("20", "30"),
+    }
+    assert page.status_code == 422
+    assert "Drop your changes" in page.content.decode()
+    shown = page.context["form"]["revision"].value()
+    assert client.post(f"{NODE}edit/", {**mine, "revision": shown}).status_code == 302
+    node.refresh_from_db()
+    assert (node.timeout_s, node.certificate) == (30, None)
