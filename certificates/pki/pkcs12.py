@@ -124,14 +124,28 @@ def _is_plain(keys: list[_KeyBag]) -> bool:
 
 def _why_not(message: str, keys: list[_KeyBag], reading: Reading, file: str) -> BundleError:
     """The library says "Invalid password or PKCS12 data" for several things; the key's own bag tells them apart."""
+    if not _is_utf8(reading.passphrase or b""):
+        return private_keys.wrong_passphrase(file)  # the format knows no other encoding, and the library says nothing
     if "password" not in message.lower():
         return malformed(file, "is a PKCS#12 file that cannot be read, it is damaged or oddly made: export it again.")
+    if not reading.wants_keys:
+        return unsupported_format(
+            file, "is protected by a passphrase, and a trust store holds nothing secret: export the certificates alone."
+        )
     if not reading.passphrase:
         return private_keys.passphrase_required(file)
     for key in keys:
         if key.shrouded:
             return _why_key_fails(key, reading, file)
     return private_keys.wrong_passphrase(file)
+
+
+def _is_utf8(passphrase: bytes) -> bool:
+    try:
+        passphrase.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _why_key_fails(key: _KeyBag, reading: Reading, file: str) -> BundleError:

@@ -181,6 +181,12 @@ LOCKED: dict[str, Callable[[Issued], bytes]] = {
 }
 
 
+def test_a_protected_pile_for_a_trust_store_asks_for_no_passphrase(issued: Issued) -> None:
+    with pytest.raises(BundleError, match="export the certificates alone") as refused:
+        read_certificates([UploadedFile("roots.p12", issued.p12(PASSPHRASE))])
+    assert refused.value.code == "unsupported_format"
+
+
 @pytest.mark.parametrize("shape", LOCKED)
 @pytest.mark.parametrize(
     ("passphrase", "code"),
@@ -188,6 +194,7 @@ LOCKED: dict[str, Callable[[Issued], bytes]] = {
         (None, "passphrase_required"),
         (b"", "passphrase_required"),
         (b"wrong", "passphrase_wrong"),
+        ("pässwort".encode("latin-1"), "passphrase_wrong"),
     ],
 )
 def test_a_missing_and_a_wrong_passphrase_are_told_apart(
