@@ -9,49 +9,53 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from csp.constants import NONE, SELF
 
 from botplatform import logs
+from botplatform.environment import SQLITE, Environment, WrongSetting
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.FileAwareEnv()
-if (PROJECT_DIR / ".env").is_file():
-    env.read_env(PROJECT_DIR / ".env")
+env = Environment(PROJECT_DIR / ".env")
 
-VAR_DIR = Path(env.str("VAR_DIR", default=str(PROJECT_DIR / "var"))).resolve()
+VAR_DIR = Path(env.text("VAR_DIR", str(PROJECT_DIR / "var"))).resolve()
 
 
 def _secret_key() -> str:
     """SECRET_KEY, SECRET_KEY_FILE, or the file `quickstart` made. Empty stops Django with its own clear error."""
-    if value := str(env.str("SECRET_KEY", default="")).strip():
+    if value := env.text("SECRET_KEY"):
         return value
     generated = VAR_DIR / "secret_key"
-    return generated.read_text().strip() if generated.is_file() else ""
+    try:
+        return generated.read_text().strip()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise WrongSetting(f"The secret key in {generated} cannot be read: {error.strerror}.") from error
 
 
 SECRET_KEY = _secret_key()
-DEBUG = env.bool("DEBUG", default=False)
-BASE_URL = env.str("BASE_URL", default="http://localhost:8000").rstrip("/")
+DEBUG = env.flag("DEBUG")
+BASE_URL = env.origin("BASE_URL", "http://localhost:8000")
 _base = urlsplit(BASE_URL)
 _https = _base.scheme == "https"
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[_base.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"])
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+_host = f"[{_base.hostname}]" if ":" in (_base.hostname or "") else _base.hostname or "localhost"
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", [_host, "localhost", "127.0.0.1", "[::1]"])
+TIME_ZONE = env.zone("TIME_ZONE", "UTC")
 USE_TZ = True
 LANGUAGE_CODE = "en-gb"
 USE_I18N = True
 
 # --- The product's own settings -------------------------------------------------------------------------------------
-KEYRING_FILE = Path(env.str("KEYRING_FILE", default=str(VAR_DIR / "keyring.json")))
-KEY_PROVIDER = env.str("KEY_PROVIDER", default="local")
-EGRESS_ALLOW = env.list("EGRESS_ALLOW", default=[])
-EGRESS_PROXY = env.str("EGRESS_PROXY", default="")
-MAX_UPLOAD_KB = env.int("MAX_UPLOAD_KB", default=256)
-TEST_TIMEOUT_S = env.int("TEST_TIMEOUT_S", default=10)
-API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=3000)  # of one token; 0: no limit
+KEYRING_FILE = Path(env.text("KEYRING_FILE", str(VAR_DIR / "keyring.json")))
+KEY_PROVIDER = env.text("KEY_PROVIDER", "local")  # one that is not known seals the product, which then says so
+EGRESS_ALLOW = env.words("EGRESS_ALLOW", [])
+EGRESS_PROXY = env.text("EGRESS_PROXY")
+MAX_UPLOAD_KB = env.number("MAX_UPLOAD_KB", 256, least=1, most=10_240)
+TEST_TIMEOUT_S = env.number("TEST_TIMEOUT_S", 10, least=1, most=60)
+API_CALLS_PER_MINUTE = env.number("API_CALLS_PER_MINUTE", 3000, least=0, most=1_000_000)  # of one token; 0: no limit
 CALL_COUNTERS_FLUSH_S = 5  # how much of the counting of calls a killed process loses at most
-LOG_FORMAT = env.str("LOG_FORMAT", default="console" if DEBUG else "json")
+LOG_FORMAT = env.choice("LOG_FORMAT", "console" if DEBUG else "json", logs.FORMATS)
 LOGGING = logs.configure(LOG_FORMAT)
 # Each returns a sentence that says why the product is not ready, or None. Named by string, as URLs are.
 READINESS_CHECKS = ["certificates.key_storage.sealed_reason"]
@@ -112,9 +116,9 @@ TEMPLATES = [
 ]
 
 # --- Database, cache, tasks, mail -----------------------------------------------------------------------------------
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+if DATABASES["default"]["ENGINE"] == SQLITE:
     # Django's defaults fail one write in ten with eight writers; these fail none (docs/architecture.md).
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -122,12 +126,13 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 12, "timeout": 10}
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds; libpq waits for minutes
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 12, "timeout": 10}
     DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps the connections
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+CACHES = {"default": env.cache("CACHE_URL", "locmemcache://")}
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+vars().update(env.email("EMAIL_URL", "consolemail://"))
 
 # --- People ---------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -163,7 +168,7 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked by the machine nex
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
 SECURE_HSTS_PRELOAD = _https
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_TLS_PROXY") else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 3600

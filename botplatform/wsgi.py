@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import django
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 from botplatform.security import forbid_core_dumps
 
 forbid_core_dumps()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "botplatform.settings")
+BOOT_FAILED = 3  # gunicorn gives up at this exit code; at others it starts the worker again, for ever
 
 
 class Request(WSGIRequest):
@@ -30,5 +34,15 @@ class Handler(WSGIHandler):
     request_class = Request
 
 
-django.setup(set_prefix=False)
+def _set_up() -> None:
+    """Fill Django's registries. What is wrong with a setting is one line for people, not a traceback."""
+    try:
+        django.setup(set_prefix=False)
+        bool(settings.SECRET_KEY)  # Django complains only when somebody signs in
+    except ImproperlyConfigured as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(BOOT_FAILED) from error
+
+
+_set_up()
 application = Handler()

@@ -19,6 +19,7 @@ from django.db.utils import OperationalError, ProgrammingError
 
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
+from botplatform.database import unusable
 from botplatform.errors import DomainError, InvalidInput, NotFound
 from botplatform.text import printable
 
@@ -46,6 +47,7 @@ class ConsoleCommand(BaseCommand):
 
     examples = ""
     quiet_logs = True  # a command speaks for itself; long-running ones log like the console does
+    works_in_threads = False  # those that do keep the pool of database connections
 
     def run_from_argv(self, argv: list[str]) -> None:
         if self.quiet_logs:
@@ -78,8 +80,7 @@ class ConsoleCommand(BaseCommand):
         except CommandError as error:
             raise CommandError(str(error), returncode=2) from error
         except (OperationalError, ProgrammingError) as error:
-            text = f"The database cannot be used ({printable(str(error).strip())}). Has `manage.py migrate` run?"
-            raise CommandError(text, returncode=2) from error
+            raise CommandError(unusable(error), returncode=2) from error
 
     # --- Who acts ---------------------------------------------------------------------------------------------------
 

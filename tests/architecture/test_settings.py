@@ -10,7 +10,7 @@ from tests.architecture.sources import PACKAGES, ROOT, python_files, tree_of
 
 SETTINGS = Path("botplatform/settings.py")
 OTHER_SECTION = "## Only for `make run`"  # read by scripts/serve, not by the product
-ENTRY_POINTS = {Path("botplatform/wsgi.py")}  # name the settings module, as Django asks them to
+ENTRY_POINTS = {Path("botplatform/wsgi.py"), Path("botplatform/command_line.py")}  # name the settings module
 
 
 def read_by_the_product() -> set[str]:

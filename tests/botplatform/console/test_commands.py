@@ -138,5 +138,5 @@ def test_exit_codes_of_a_real_process(product_environment: dict[str, str], tmp_p
     empty = {**product_environment, "DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}"}
     unmigrated = manage(empty, "create_bot", "acme")
     assert unmigrated.returncode == 2
-    assert "migrate" in unmigrated.stderr
+    assert "quickstart" in unmigrated.stderr
     assert "Traceback" not in unmigrated.stderr

@@ -21,6 +21,7 @@ class Command(ConsoleCommand):
 
     help = "Do background work (connection tests) until SIGTERM or Ctrl-C; a second signal ends it at once."
     quiet_logs = False
+    works_in_threads = True
     requires_system_checks: list[str] = []  # it serves no URL; `serve` and `check` look at those
     examples = """
         manage.py worker
