@@ -1,4 +1,4 @@
-"""Bots and their people in the Django admin, through the services."""
+"""Bots, their people and API tokens in the Django admin, through the services."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from botplatform.accounts.actors import Actor
-from botplatform.accounts.admin_base import ServiceModelAdmin
-from botplatform.bots.models import Bot, Membership
+from botplatform.accounts.admin_base import ReadOnlyModelAdmin, ServiceModelAdmin
+from botplatform.bots.models import ApiToken, Bot, Membership
 from botplatform.bots.services.bots import change_bot, create_bot
 from botplatform.bots.services.people import add_member, change_member, remove_member
 
@@ -56,3 +56,16 @@ class MembershipAdmin(ServiceModelAdmin[Membership]):
 
     def delete_through_service(self, actor: Actor, obj: Membership) -> None:
         remove_member(actor=actor, membership=obj)
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyModelAdmin[ApiToken]):
+    """Looks only, and never at the digest: tokens are made and revoked in the console or by command."""
+
+    fields = (
+        *("name", "prefix", "created_by", "permissions", "all_bots", "bots"),
+        *("created_at", "expires_at", "last_used_at", "revoked_at"),
+    )
+    list_display = ("name", "prefix", "created_by", "expires_at", "last_used_at", "revoked_at")
+    list_select_related = ("created_by",)
+    search_fields = ("name", "prefix", "created_by__username")

@@ -1,0 +1,1 @@
+"""Pages of bots, their people, and API tokens."""
