@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from botplatform.bots.models import PLATFORM_SLUG, Bot
 from botplatform.console.forms import SearchedChoiceField, offer_choices
@@ -111,6 +111,18 @@ class AttachForm(forms.Form):
         usable = ClientCertificate.objects.filter(usable_by(bot)).select_related("bot")
         self.fields["certificate"].queryset = usable  # type: ignore[attr-defined]
         offer_choices(self)
+
+
+class AttachManyForm(forms.Form):
+    """Which nodes get a certificate. The page draws the ticks itself."""
+
+    nodes = forms.ModelMultipleChoiceField(
+        ServiceNode.objects.none(), error_messages={"required": "Tick the service nodes that are to present it."}
+    )
+
+    def __init__(self, *args: Any, nodes: QuerySet[ServiceNode], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["nodes"].queryset = nodes  # type: ignore[attr-defined]
 
 
 class NodeFilter(forms.Form):

@@ -18,6 +18,8 @@ urlpatterns = [
     path(f"{NODE}attach/", attaching.attach, name="node_attach"),
     path(f"{NODE}test/", testing.start, name="node_test"),
     path(f"{NODE}tests/<uuid:test>/", testing.watch, name="test"),
+    path("bots/<slug:bot>/certificates/<slug:name>/attach/", attaching.attach_many, name="attach"),
+    path("platform/certificates/<slug:name>/attach/", attaching.attach_many, name="platform_attach"),
     path("settings/", settings.settings_page, name="settings"),
     path("patterns/", patterns.patterns, name="patterns"),
 ]

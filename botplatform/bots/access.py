@@ -14,11 +14,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 from botplatform.accounts.actors import Actor, ActorKind
 from botplatform.accounts.models import User
-from botplatform.bots.models import ApiToken, Bot, Membership
+from botplatform.bots.models import ApiToken, Bot, BotQuerySet, Membership
 from botplatform.bots.roles import (
     ADMINISTRATOR_PERMISSIONS,
     EVERYBODY_PERMISSIONS,
+    ROLE_PERMISSIONS,
     Permission,
+    Role,
     permissions_on_bot,
     permissions_on_platform,
 )
@@ -36,6 +38,15 @@ def permissions_of(user: User, bot: Bot | None) -> frozenset[Permission]:
         return permissions_on_platform(user.platform_role)
     role = Membership.objects.filter(user=user, bot=bot).values_list("role", flat=True).first()
     return permissions_on_bot(user.platform_role, role)
+
+
+def bots_allowing(user: User, permission: Permission) -> BotQuerySet:
+    """The bots on which `user` has `permission`."""
+    bots = Bot.objects.visible_to(user)
+    if permission in permissions_on_bot(user.platform_role, None):
+        return bots
+    roles = [role.value for role in Role if permission in ROLE_PERMISSIONS[role]]
+    return bots.filter(pk__in=Membership.objects.filter(user=user, role__in=roles).values("bot"))
 
 
 def actor_permissions(actor: Actor, bot: Bot | None) -> frozenset[Permission]:

@@ -62,7 +62,7 @@ class SearchedChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]
         rows = rows[:CHOICES_OFFERED]
         chosen = self._chosen(values.get(name))
         rows += [chosen] if chosen is not None and chosen not in rows else []
-        self.widget.choices = [("", self.empty_label), *((row.pk, self.label_from_instance(row)) for row in rows)]  # type: ignore[attr-defined]
+        self.widget.choices = [("", self.empty_label), *((row.pk, self.label_from_instance(row)) for row in rows)]
 
     def _chosen(self, value: Any) -> Any:
         try:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
-from botplatform.bots.access import require_permission
+from botplatform.bots.access import bots_allowing, require_permission
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict
@@ -66,6 +66,7 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
         "tests": tests_of(user, certificate),
         "history": AuditEvent.objects.visible_to(user).filter(object_id__in=keys)[:HISTORY],
         "may_import": Permission.CERTIFICATE_IMPORT in request.permissions,  # type: ignore[attr-defined]
+        "may_attach": bots_allowing(user, Permission.NODE_ATTACH).filter(**({"pk": bot.pk} if bot else {})).exists(),
     }
     return render(request, "certificates/detail.html", context)
 
