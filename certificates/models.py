@@ -101,10 +101,15 @@ class ClientCertificate(models.Model):
 
     @property
     def state(self) -> str:
-        """A short digest that differs after any change: the default, the versions, their status. One query."""
+        """A short digest that differs after any change: default, allowed hosts, versions, their status. One query."""
         versions = self.versions.order_by("number").values_list("number", "status")
-        facts = [str(self.pk), str(self.is_default), *(f"{number} {status}" for number, status in versions)]
+        facts = [str(self.pk), str(self.is_default), *self.allowed_hosts]
+        facts += [f"{number} {status}" for number, status in versions]
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+
+    def may_go_to(self, *hosts: str) -> bool:
+        """Whether it may be presented there: to a host as in the URL, under the name that it must prove."""
+        return not self.allowed_hosts or set(hosts) <= set(self.allowed_hosts)
 
     @property
     def active_version(self) -> CertificateVersion | None:

@@ -117,7 +117,7 @@ def _check(plan: CallPlan) -> None:
     if plan.version.not_before > now:
         since = plan.version.not_before.strftime("%Y-%m-%d %H:%M UTC")
         raise _refused(plan, "certificate_not_yet_valid", f"{name} is valid only from {since} on. {plan.reason}")
-    if plan.allowed_hosts and plan.host not in plan.allowed_hosts:
+    if not plan.certificate.may_go_to(plan.host, plan.server_name or plan.host):
         text = f"“{path}” may not be presented to {plan.host}: it is not among its allowed hosts. {plan.reason}"
         raise _refused(plan, "host_not_allowed", text)
 

@@ -33,11 +33,13 @@ def present(
     source: str,
     version: int | str | None,
     purpose: Purpose,
+    hosts: tuple[str, ...] = (),
 ) -> Presented:
     """Open the chosen version (a number, `staged`, or None: the active one) of the chosen certificate.
 
-    `source` is for the report: node, bot, platform, option. An expired certificate is presented all the same: the
-    server's answer is what one wants to know. Raises `NotFound` for a version asked for by name, and `Sealed`.
+    `source` is for the report: node, bot, platform, option. `hosts` are those of the URL and of the name to be proven;
+    the certificate goes to no others than its own. An expired certificate is presented all the same: the server's
+    answer is what one wants to know. Raises `NotFound` for a version asked for by name, and `Sealed`.
     """
     if certificate is None:
         return Presented()
@@ -46,6 +48,9 @@ def present(
         client = ClientSide(certificate=certificate.path, version=None, sha256=None, source=source)
         return Presented(client, unusable=f"“{certificate.path}” has no active version.")
     client = ClientSide(certificate=certificate.path, version=chosen.number, sha256=chosen.sha256, source=source)
+    if not certificate.may_go_to(*hosts):
+        text = f"“{certificate.path}” may not be presented to {hosts[0]}: it is not among its allowed hosts."
+        return Presented(client, chosen, unusable=text)
     try:
         credential = open_credential(version=chosen, purpose=purpose, actor=actor)
     except (CredentialUnusable, EnvelopeBroken) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ from servicenodes.effective import effective_certificate
 from servicenodes.models import ConnectionTest, ServiceNode
 from servicenodes.services import nodes, recording
 from servicenodes.services.presenting import Presented, find_version, present
-from servicenodes.services.requests import ProbeOptions, probe_request, unusable_observation
+from servicenodes.services.requests import ProbeOptions, advice_of_node, hosts_of, probe_request, unusable_observation
 from servicenodes.services.suggesting import suggest_certificates
 from servicenodes.tasks import run_connection_test
 from servicenodes.tls.observation import Step
@@ -107,6 +108,7 @@ def probe_url(
         source="option",
         version=options.version,
         purpose=Purpose.CONNECTION_TEST,
+        hosts=hosts_of(url, None, options),
     )
     report = _report(
         actor=actor,
@@ -155,9 +157,10 @@ def _report(
         observation = run_probe(request, on_step=on_step)
     now = timezone.now()
     bot = node.bot if node else None
+    judgement = decide(observation, now=now)
     return build_report(
         observation,
-        decide(observation, now=now),
+        replace(judgement, advice=(*advice_of_node(judgement, node), *judgement.advice)),
         node=node.path if node else None,
         url=request.url,
         started_at=started_at,
@@ -174,7 +177,12 @@ def _present_for(actor: Actor, node: ServiceNode, options: ProbeOptions) -> Pres
     if options.certificate is not None:
         chosen, source = options.certificate, "option"
     return present(
-        actor=actor, certificate=chosen, source=source, version=options.version, purpose=Purpose.CONNECTION_TEST
+        actor=actor,
+        certificate=chosen,
+        source=source,
+        version=options.version,
+        purpose=Purpose.CONNECTION_TEST,
+        hosts=hosts_of(node.url, node, options),
     )
 
 

@@ -12,9 +12,11 @@ from botplatform.errors import InvalidInput
 from certificates.models import ClientCertificate, TrustStore
 from certificates.pki.inspection import UploadedFile
 from certificates.sandbox import read_certificates
+from servicenodes import templating
 from servicenodes.models import ServiceNode
 from servicenodes.services.presenting import Presented
 from servicenodes.tls.address_policy import AddressPolicy
+from servicenodes.tls.judgement import Judgement, Verdict
 from servicenodes.tls.observation import Observation
 from servicenodes.tls.probe import ProbeRequest
 from servicenodes.tls.target import normalise_host, parse_proxy, parse_target
@@ -48,8 +50,8 @@ def probe_request(url: str, node: ServiceNode | None, options: ProbeOptions, pre
     if proxy:
         parse_proxy(proxy)
     return ProbeRequest(
-        url=url,
-        headers=tuple(node.headers.items()) if node else (),
+        url=sample_url(url),
+        headers=tuple((name, value) for name, value in node.headers.items() if "{{" not in value) if node else (),
         credential=presented.credential,
         trust=_trust(node, options),
         server_name=normalise_host(server_name, field="server_name") if server_name else None,
@@ -61,6 +63,30 @@ def probe_request(url: str, node: ServiceNode | None, options: ProbeOptions, pre
         proxy=proxy,
         address_policy=AddressPolicy.parse(settings.EGRESS_ALLOW),
     )
+
+
+def sample_url(url: str) -> str:
+    """The URL with the name of each variable in its place: the verdict does not depend on their values."""
+    return templating.render_url(url, {name: name for name in templating.variables_of(url)})
+
+
+def hosts_of(url: str, node: ServiceNode | None, options: ProbeOptions) -> tuple[str, ...]:
+    """The host of the URL, and the name the server must prove where that is another."""
+    host = parse_target(url).host
+    server_name = options.server_name or (node.server_name if node else "")
+    return (host, normalise_host(server_name, field="server_name")) if server_name else (host,)
+
+
+def advice_of_node(judgement: Judgement, node: ServiceNode | None) -> tuple[str, ...]:
+    """What the test left out and the call sends, where the application refused the test."""
+    if node is None or judgement.verdict is not Verdict.HTTP_REFUSED:
+        return ()
+    names = [header.name for header in node.sealed_headers.only("name")]
+    names += [name for name, value in node.headers.items() if "{{" in value]
+    if not names:
+        return ()
+    left_out = ", ".join(sorted(names))
+    return (f"The test leaves out secret headers and those with variables ({left_out}); try a call, which sends them.",)
 
 
 def unusable_observation(request: ProbeRequest, sentence: str) -> Observation:
