@@ -14,8 +14,8 @@ from servicenodes.models import ConnectionTest, ServiceNode
 from servicenodes.services.nodes import change_node, create_node
 
 EDITED = (
-    *("name", "dialog", "slug", "method", "url", "headers", "certificate", "trust_store"),
-    *("server_name", "min_tls", "timeout_s"),
+    *("name", "dialog", "slug", "method", "url", "headers", "body", "certificate"),
+    *("trust_store", "server_name", "min_tls", "require_mutual_tls", "timeout_s"),
 )
 
 

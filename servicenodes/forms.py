@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -10,7 +11,8 @@ from django.db.models import Q, QuerySet
 from botplatform.bots.models import PLATFORM_SLUG, Bot
 from botplatform.console.forms import SearchedChoiceField, offer_choices
 from certificates.models import ClientCertificate, TrustStore
-from servicenodes.models import Method, ServiceNode, TLSVersion
+from servicenodes.models import MAX_BODY_LENGTH, Method, ServiceNode, TLSVersion
+from servicenodes.secret_headers import is_credential
 
 VERDICT_CHOICES = [("", "Any result"), ("accepted", "Accepted"), ("failing", "Failing"), ("never", "Never tested")]
 
@@ -26,6 +28,36 @@ def fits(word: str) -> Q:
     return named | Q(bot__isnull=True) if word.lower() == PLATFORM_SLUG else named
 
 
+class HeadersInput(forms.Textarea):
+    """Header lines. What was typed as the value of a credential is not sent back when the form is shown again."""
+
+    def __init__(self, *, secret: bool = False) -> None:
+        super().__init__(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off"})
+        self.secret = secret
+
+    def format_value(self, value: Any) -> str:
+        return "\n".join(self._line(line) for line in str(value or "").splitlines())
+
+    def _line(self, line: str) -> str:
+        name, colon, value = line.partition(":")
+        return f"{name}:" if colon and (self.secret or (is_credential(name) and "{{" not in value)) else line
+
+
+def header_lines(text: str) -> dict[str, str]:
+    """Lines “Name: value” as a mapping. Raises Django's `ValidationError`."""
+    headers: dict[str, str] = {}
+    for line in filter(str.strip, text.splitlines()):
+        name, colon, value = line.partition(":")
+        name = name.strip()
+        if not colon or not name:
+            shown = "A line" if is_credential(line) else f"“{line.strip()[:40]}”"
+            raise forms.ValidationError(f"{shown} is not of the form “Name: value”.")
+        if name.lower() in {known.lower() for known in headers}:
+            raise forms.ValidationError(f"The header {name} is given twice.")
+        headers[name] = value.strip()
+    return headers
+
+
 class NodeForm(forms.Form):
     """One service node. `revision` is the one that was shown; it guards against lost updates."""
 
@@ -38,12 +70,34 @@ class NodeForm(forms.Form):
         help_text="For addresses and commands. Left empty, it is made from the name.",
     )
     method = forms.ChoiceField(choices=Method.choices)
-    url = forms.CharField(max_length=2000, label="URL", widget=forms.URLInput(attrs={"placeholder": "https://…"}))
+    url = forms.CharField(
+        max_length=2000,
+        label="URL",
+        widget=forms.URLInput(attrs={"placeholder": "https://…"}),
+        help_text="Path and query may hold {{variables}}, filled in by each call.",
+    )
     headers = forms.CharField(
         required=False,
         max_length=20000,
-        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-        help_text="One per line, as “Name: value”.",
+        widget=HeadersInput(),
+        help_text="One per line, as “Name: value”. Values may hold {{variables}}.",
+    )
+    sealed_headers = forms.CharField(
+        required=False,
+        max_length=20000,
+        label="Secret headers",
+        widget=HeadersInput(secret=True),
+        help_text=(
+            "Values are sealed and never shown again; API keys and passwords typed above end up here too. "
+            "“Name:” without a value keeps the value it has; a line taken out removes the header."
+        ),
+    )
+    body = forms.CharField(
+        required=False,
+        max_length=MAX_BODY_LENGTH,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        help_text="What is sent unless the call brings its own. May hold {{variables}}.",
     )
     certificate = SearchedChoiceField(
         ClientCertificate.objects.none(),
@@ -63,6 +117,10 @@ class NodeForm(forms.Form):
         max_length=253, required=False, help_text="Only if the server’s certificate names another host than the URL."
     )
     min_tls = forms.ChoiceField(choices=TLSVersion.choices, label="At least")
+    require_mutual_tls = forms.BooleanField(
+        required=False,
+        label="Require mutual TLS: no call unless the server asks for the certificate",
+    )
     timeout_s = forms.IntegerField(min_value=1, max_value=60, label="Timeout in seconds")
     revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -75,24 +133,25 @@ class NodeForm(forms.Form):
         offer_choices(self)
 
     def clean_headers(self) -> dict[str, str]:
-        headers: dict[str, str] = {}
-        for line in filter(str.strip, self.cleaned_data["headers"].splitlines()):
-            name, colon, value = line.partition(":")
-            name = name.strip()
-            if not colon or not name:
-                raise forms.ValidationError(f"“{line.strip()[:40]}” is not of the form “Name: value”.")
-            if name.lower() in {known.lower() for known in headers}:
-                raise forms.ValidationError(f"The header {name} is given twice.")
-            headers[name] = value.strip()
-        return headers
+        return header_lines(self.cleaned_data["headers"])
+
+    def clean_sealed_headers(self) -> dict[str, str | None]:
+        """By name the new value, or None for the one it has."""
+        return {name: value or None for name, value in header_lines(self.cleaned_data["sealed_headers"]).items()}
+
+    def clean_body(self) -> str:
+        return str(self.cleaned_data["body"]).replace("\r\n", "\n")
 
 
 def node_values(node: ServiceNode) -> dict[str, Any]:
     """The form's first values for an existing node."""
-    names = ("name", "dialog", "slug", "method", "url", "server_name", "min_tls", "timeout_s", "revision")
+    names = ("name", "dialog", "slug", "method", "url", "body", "server_name", "min_tls", "require_mutual_tls")
     headers = "\n".join(f"{name}: {value}" for name, value in node.headers.items())
+    sealed = "\n".join(f"{header.name}:" for header in node.sealed_headers.only("name"))
     owned = {"certificate": node.certificate_id, "trust_store": node.trust_store_id}
-    return {name: getattr(node, name) for name in names} | owned | {"headers": headers}
+    numbers = {"timeout_s": node.timeout_s, "revision": node.revision}
+    lines = {"headers": headers, "sealed_headers": sealed}
+    return {name: getattr(node, name) for name in names} | owned | numbers | lines
 
 
 class AttachForm(forms.Form):
@@ -111,6 +170,33 @@ class AttachForm(forms.Form):
         usable = ClientCertificate.objects.filter(usable_by(bot)).select_related("bot")
         self.fields["certificate"].queryset = usable  # type: ignore[attr-defined]
         offer_choices(self)
+
+
+class CallForm(forms.Form):
+    """A call to try: one field per variable of the node, and what to send in place of its body."""
+
+    def __init__(self, *args: Any, variables: Iterable[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.names = tuple(variables)
+        for name in self.names:
+            self.fields[f"var_{name}"] = forms.CharField(
+                required=False, strip=False, max_length=MAX_BODY_LENGTH, label=name
+            )
+        self.fields["payload"] = forms.CharField(
+            required=False,
+            strip=False,
+            max_length=MAX_BODY_LENGTH,
+            widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+            help_text="Sent as it is, in place of the node’s body.",
+        )
+        self.fields["content_type"] = forms.CharField(
+            required=False, max_length=200, help_text="Of the payload, for example application/json."
+        )
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What was typed for each variable."""
+        return {name: self.cleaned_data[f"var_{name}"] for name in self.names}
 
 
 class AttachManyForm(forms.Form):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from servicenodes.views import attaching, bots, nodes, overview, patterns, settings, testing
+from servicenodes.views import attaching, bots, calling, nodes, overview, patterns, settings, testing
 
 app_name = "servicenodes"
 NODE = "bots/<slug:bot>/nodes/<slug:node>/"
@@ -16,6 +16,7 @@ urlpatterns = [
     path(f"{NODE}edit/", nodes.edit, name="node_edit"),
     path(f"{NODE}delete/", nodes.delete, name="node_delete"),
     path(f"{NODE}attach/", attaching.attach, name="node_attach"),
+    path(f"{NODE}call/", calling.call, name="node_call"),
     path(f"{NODE}test/", testing.start, name="node_test"),
     path(f"{NODE}tests/<uuid:test>/", testing.watch, name="test"),
     path("bots/<slug:bot>/certificates/<slug:name>/attach/", attaching.attach_many, name="attach"),

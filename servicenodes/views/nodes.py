@@ -19,6 +19,7 @@ from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.console.forms import filled, show_error, status_of
 from botplatform.errors import Conflict, DomainError, Stale
+from servicenodes.counters import traffic_of_nodes
 from servicenodes.effective import effective_certificate, effective_certificates
 from servicenodes.fleet import ACCEPTED
 from servicenodes.forms import NodeFilter, NodeForm, node_values
@@ -29,6 +30,7 @@ from servicenodes.views import conflicts
 PER_PAGE = 50
 TESTS_SHOWN = 15
 HISTORY = 10
+NEW = {"method": "GET", "min_tls": "1.2", "timeout_s": 10, "require_mutual_tls": True}
 
 
 @require_permission(Permission.CONSOLE)
@@ -80,10 +82,13 @@ def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
         "effective": effective_certificate(found),
         "tests": tests,
         "last": next((test for test in tests if test.finished_at), None),
+        "traffic": traffic_of_nodes([found])[found.pk],
+        "sealed_headers": [header.name for header in found.sealed_headers.only("name")],
         "history": visible.filter(object_id=str(found.pk))[:HISTORY],
         "may_change": Permission.NODE_CHANGE in granted,
         "may_attach": Permission.NODE_ATTACH in granted,
         "may_test": Permission.NODE_TEST in granted,
+        "may_invoke": Permission.NODE_INVOKE in granted,
     }
     return render(request, "servicenodes/detail.html", context)
 
@@ -92,7 +97,7 @@ def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest, bot: Bot) -> HttpResponse:
     """A new service node."""
-    form = NodeForm(**filled(request, {"method": "GET", "min_tls": "1.2", "timeout_s": 10}), bot=bot)
+    form = NodeForm(**filled(request, NEW), bot=bot)
     if form.is_valid():
         values = {name: value for name, value in form.cleaned_data.items() if name != "revision"}
         try:

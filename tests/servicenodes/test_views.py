@@ -25,7 +25,7 @@ NODE = "/bots/acme/nodes/get-balance/"
 
 @pytest.fixture
 def node(bot: Bot) -> ServiceNode:
-    return make_node(bot, "get-balance", name="Get balance", dialog="Check balance", headers={"X-Key": "hush-hush"})
+    return make_node(bot, "get-balance", name="Get balance", dialog="Check balance", headers={"X-Row": "hush-hush"})
 
 
 # --- The overview and the bots ----------------------------------------------------------------------------------------
