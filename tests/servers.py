@@ -346,9 +346,11 @@ def python_server(
         context.num_tickets = 0
         context.options |= ssl.OP_NO_TICKET
     seen: list[Seen] = []
+    kept: list[ssl.SSLSocket] = []
 
     def talk(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as secure:
+            kept.append(secure)
             certificate = secure.getpeercert()
             if certificate:
                 names = [f"{key}={value}" for part in certificate["subject"] for key, value in part]  # type: ignore[misc]
@@ -358,7 +360,12 @@ def python_server(
 
     with raw_server(talk) as peer:
         peer.recorded = lambda: list(seen)
-        yield peer
+        try:
+            yield peer
+        finally:
+            for secure in kept:  # a client may keep its connection open
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(secure, socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager

@@ -60,7 +60,8 @@ class HttpConnection:
             if self._stream.first_byte_at and self._stream.ending is not Ending.TIMEOUT:
                 raise BrokenAnswer(self._defect(answer)) from None
             raise
-        if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
+        done = machine.our_state is h11.DONE and machine.their_state is h11.DONE
+        if done and not machine.trailing_data[0]:  # what stands behind this answer would pass for the next one
             machine.start_next_cycle()
             self.idle = True
 

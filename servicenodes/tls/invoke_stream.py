@@ -59,9 +59,10 @@ class CallStream(Link):
         self._wire.budget = MAX_RECEIVED
 
     def is_alive(self) -> bool:
-        """Whether an idle connection can be used: nothing has come, or nothing but tickets and the like."""
-        if not self._wire.readable:
-            return True
+        """Whether an idle connection can be used: nothing has come, or nothing but tickets and the like.
+
+        Words that nobody asked for would pass for the answer to the next request.
+        """
         self.wait = Deadline(0.0)
         self._wire.budget = RECORD
         self.guard(self._look)
@@ -113,7 +114,10 @@ class CallStream(Link):
             self.flush()  # answers to renegotiation and key updates
 
     def _look(self) -> None:
-        if self.take() and not self._read_machine():
+        heard = self._wire.readable
+        if heard and not self.take():
+            return
+        if not self._read_machine() and heard:
             self.flush()
 
     def _read_machine(self) -> bool:
