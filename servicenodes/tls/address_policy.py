@@ -162,8 +162,7 @@ class AddressPolicy:
         literal = str(address)
         if (literal, port) in self.endpoints and host == literal:
             return True
-        single = ip_network(address)
-        return single in self.networks
+        return any(network.num_addresses == 1 and network[0] == address for network in self.networks)
 
 
 def _endpoint(entry: str) -> tuple[str, int]:

@@ -10,6 +10,7 @@ import h11
 from servicenodes.tls.observation import HttpAnswer
 
 MAX_RAW = 64 * 1024  # bytes of the whole answer
+LONGEST_STATUS_LINE = 64  # of its beginning, up to the status
 USER_AGENT = "botplatform-connection-test"
 # Statuses whose body may say what is wrong with the certificate (495 and 496 are nginx's own).
 TELLING_STATUSES = frozenset({400, 495, 496})
@@ -21,13 +22,16 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r\n]")
 
 
 class Exchange:
-    """One request and its answer. Reads until the status is known, and on for a telling body; `done` says stop."""
+    """One request and its answer. Reads until the status is known, and on for a telling body; `done` says stop.
+
+    Method, path and headers must have been checked by `target`: what is given here is sent as it stands.
+    """
 
     def __init__(self, method: str, path: str, host_header: str, headers: Iterable[tuple[str, str]]) -> None:
-        self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_RAW)
-        lines = _header_lines(method, host_header, headers)
-        request = self._machine.send(h11.Request(method=method, target=path, headers=lines)) or b""
-        self.request = request + (self._machine.send(h11.EndOfMessage()) or b"")
+        self._start = (method, path, _header_lines(method, host_header, headers))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in self._start[2])
+        self.request = f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode("ascii")
+        self._reader: h11.Connection | None = None
         self._head = bytearray()
         self._body = bytearray()
         self._status: int | None = None
@@ -37,13 +41,11 @@ class Exchange:
     def feed(self, data: bytes) -> None:
         """Take application data; an empty one means the end."""
         self._size += len(data)
-        if len(self._head) < 64:
-            self._head += data[:64]
-        try:
-            self._machine.receive_data(data)
-            self._read_events()
-        except h11.RemoteProtocolError:
-            self.done = True  # not HTTP, or a head beyond the limit: the status line may still be readable
+        if self._reader is not None:
+            self._read(data)
+        else:
+            self._head += data
+            self._read_status_line()
         if not data or self._size >= MAX_RAW:
             self.done = True
 
@@ -55,15 +57,39 @@ class Exchange:
         """What is known by now; None if it was not HTTP."""
         status = self._status
         if status is None:
-            line = _STATUS_LINE.match(bytes(self._head))
+            line = _STATUS_LINE.match(self._head)
             status = int(line[1]) if line else None
         if status is None:
             return None
         return HttpAnswer(status, certificate_text(status, bytes(self._body)))
 
-    def _read_events(self) -> None:
+    def _read_status_line(self) -> None:
+        """Most answers say all that matters in their first line; only the others are worth an HTTP reader."""
+        line = _STATUS_LINE.match(self._head)
+        if line is None:
+            self.done = len(self._head) >= LONGEST_STATUS_LINE or b"\n" in self._head  # not HTTP
+            return
+        status = int(line[1])
+        if status >= 200 and status not in TELLING_STATUSES:
+            self._status, self.done = status, True
+            return
+        method, path, lines = self._start
+        self._reader = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_RAW)
+        self._reader.send(h11.Request(method=method, target=path, headers=lines))
+        self._reader.send(h11.EndOfMessage())
+        self._read(bytes(self._head))
+
+    def _read(self, data: bytes) -> None:
+        assert self._reader is not None  # noqa: S101 - both callers have seen to it
+        try:
+            self._reader.receive_data(data)
+            self._read_events(self._reader)
+        except h11.RemoteProtocolError:
+            self.done = True  # not HTTP, or a head beyond the limit: the status line may still be readable
+
+    def _read_events(self, reader: h11.Connection) -> None:
         while not self.done:
-            event = self._machine.next_event()
+            event = reader.next_event()
             if event is h11.NEED_DATA or event is h11.PAUSED:
                 return
             if isinstance(event, h11.Response):

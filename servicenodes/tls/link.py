@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import ip_address
 
 from OpenSSL import SSL
@@ -33,6 +34,7 @@ class Link:
         self._local_error = ""
         self._looks_like_tls: bool | None = None
         self._algorithms: tuple[str, ...] = ()
+        self._shaken: Attempt | None = None
 
     def handshake(self) -> bool:
         """Up to our Finished. False if it failed, or if the server is not to be trusted."""
@@ -56,16 +58,29 @@ class Link:
         self._wire.close()
 
     def facts(self, kind: AttemptKind, *, ms: float, http: HttpAnswer | None) -> Attempt:
-        """What was seen."""
+        """What was seen. The handshake is read once, and again only if there was another one."""
+        if self._shaken is None or self._transcript.requested_late:
+            self._shaken = self._handshake_facts(kind)
+        return replace(
+            self._shaken,
+            ms=ms,
+            received_bytes=self._wire.received,
+            alerts=tuple(self._transcript.alerts),
+            local_error=self._local_error,
+            ticket_seen=self._machine.ticket_seen,
+            request_sent=self.request_sent,
+            ending=self.ending or Ending.LOCAL,
+            http=http,
+        )
+
+    def _handshake_facts(self, kind: AttemptKind) -> Attempt:
         machine = self._machine
         completed = self._transcript.completed
         return Attempt(
             kind=kind,
             failure=None if self._transcript.seen.get(SERVER_HELLO) else self._failure(),
             address=self._address,
-            ms=ms,
             rtt_ms=self._wire.rtt_s * 1000,
-            received_bytes=self._wire.received,
             looks_like_tls=self._looks_like_tls,
             server_hello=SERVER_HELLO in self._transcript.seen,
             tls_version=machine.tls_version,
@@ -81,12 +96,6 @@ class Link:
             acceptable_cas=machine.acceptable_cas() if machine.requested else (),
             signature_algorithms=self._algorithms,
             sent=self.sent,
-            alerts=tuple(self._transcript.alerts),
-            local_error=self._local_error,
-            ticket_seen=machine.ticket_seen,
-            request_sent=self.request_sent,
-            ending=self.ending or Ending.LOCAL,
-            http=http,
         )
 
     def guard(self, phase: Callable[[], None]) -> None:

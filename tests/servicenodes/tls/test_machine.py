@@ -127,3 +127,21 @@ def test_exchange_is_bounded_and_asks_for_no_encoding() -> None:
     endless = Exchange("GET", "/", "bank.example", ())
     endless.feed(b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"x" * MAX_RAW)
     assert endless.done
+
+
+def test_the_status_line_is_enough_unless_the_body_may_tell() -> None:
+    def told(*pieces: bytes) -> tuple[bool, int | None]:
+        exchange = Exchange("GET", "/", "bank.example", ())
+        for piece in pieces:
+            exchange.feed(piece)
+        answer = exchange.answer()
+        return exchange.done, answer.status if answer else None
+
+    assert told(b"HTTP/1.1 2") == (False, None)
+    assert told(b"HTTP/1.1 2", b"04 No Content\r\n") == (True, 204)
+    assert told(b"HTTP/1.1 103 Early Hints\r\n\r\n") == (False, 103)
+    assert told(b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n") == (True, 200)
+    assert told(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\n") == (False, 400)
+    assert told(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\n", b"abc") == (True, 400)
+    assert told(b"220 mail.example ESMTP\r\n") == (True, None)
+    assert told(b"x" * MAX_RAW) == (True, None)
