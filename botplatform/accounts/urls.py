@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from botplatform.accounts import views
+from botplatform.accounts import people, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -10,4 +10,7 @@ urlpatterns = [
     path("sign-out/", views.sign_out, name="sign_out"),
     path("password/", views.password, name="password"),
     path("people/", views.people, name="people"),
+    path("people/new/", people.create, name="new_person"),
+    path("people/<uuid:user>/", people.change, name="person"),
+    path("people/<uuid:user>/password/", people.reset_password, name="reset_password"),
 ]

@@ -87,7 +87,8 @@ def people(request: HttpRequest) -> HttpResponse:
     """Everybody who can sign in, with their roles."""
     users = User.objects.prefetch_related("memberships__bot")
     page = Paginator(users, PEOPLE_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "accounts/people.html", {"page": page})
+    may_manage = Permission.USER_MANAGE in request.permissions  # type: ignore[attr-defined]
+    return render(request, "accounts/people.html", {"page": page, "may_manage": may_manage})
 
 
 def _address(request: HttpRequest) -> str:
