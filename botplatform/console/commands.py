@@ -9,10 +9,10 @@ import getpass
 import json
 import logging
 import sys
-from argparse import RawDescriptionHelpFormatter
-from collections.abc import Mapping, Sequence
+from argparse import SUPPRESS, Action, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.db.utils import OperationalError, ProgrammingError
@@ -35,7 +35,35 @@ class ExitOne(Exception):
 
 
 class _HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
-    """Django's order of options, and examples with their line breaks."""
+    """Django's order of options, examples with their line breaks, and a usage of one line: no option one may omit."""
+
+    def add_usage(
+        self, usage: str | None, actions: Iterable[Action], groups: Iterable[Any], prefix: str | None = None
+    ) -> None:
+        needed = {action for group in groups if group.required for action in group._group_actions}
+        shown = [action for action in actions if action.required or not action.option_strings or action in needed]
+        self._prog = f"{self._prog} [options]"
+        super().add_usage(usage, shown, groups, prefix)
+
+
+class RefusedPassphrase(Action):
+    """What people try first; the list of processes and the shell's history would hold it."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option_string: str | None = None
+    ) -> NoReturn:
+        parser.error("A passphrase is never an argument: use --passphrase-file or --passphrase-stdin.")
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """The `type` of an option that takes a whole number from `least` to `most`."""
+
+    def parse(text: str) -> int:
+        if text.isascii() and text.isdigit() and least <= int(text[:20]) <= most:
+            return int(text)
+        raise ArgumentTypeError(f"a whole number from {least} to {most}, not “{text}”")
+
+    return parse
 
 
 class ConsoleCommand(BaseCommand):
@@ -124,6 +152,7 @@ class ConsoleCommand(BaseCommand):
         group = parser.add_mutually_exclusive_group()
         group.add_argument("--passphrase-file", metavar="PATH", type=Path, help="file that holds the passphrase")
         group.add_argument("--passphrase-stdin", action="store_true", help="read the passphrase from standard input")
+        parser.add_argument("--passphrase", "--password", nargs="?", action=RefusedPassphrase, help=SUPPRESS)
 
     def read_passphrase(self, options: Mapping[str, Any]) -> bytes | None:
         """What the options name, without its line end; None when no option was given. Raises `InvalidInput`."""

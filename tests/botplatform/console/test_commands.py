@@ -86,6 +86,25 @@ def test_help_has_examples_with_their_line_breaks() -> None:
     assert text.endswith("Examples:\n  manage.py probe one\n  manage.py probe two\n")
 
 
+@pytest.mark.parametrize(
+    "given", [["--passphrase", "s3cret"], ["--passphrase=s3cret"], ["--passphrase"], ["--password", "x"]]
+)
+def test_a_passphrase_is_never_an_argument(given: list[str]) -> None:
+    with pytest.raises(CommandError) as ended:
+        run("passphrase", *given)
+    text = "Error: A passphrase is never an argument: use --passphrase-file or --passphrase-stdin."
+    assert str(ended.value) == text
+    assert "s3cret" not in Probe().create_parser("manage.py", "probe").format_help()
+
+
+def test_the_usage_is_one_line_and_the_help_is_complete() -> None:
+    parser = Probe().create_parser("manage.py", "probe")
+    assert parser.format_usage() == "usage: manage.py probe [options] what\n"
+    text = parser.format_help()
+    assert all(option in text for option in ("--passphrase-file PATH", "--json", "--actor USERNAME", "--settings"))
+    assert "--passphrase " not in text
+
+
 def test_the_actor_is_who_is_named(owner: User, stranger: User) -> None:
     assert run("actor", "--actor", "owner")[0] == "owner\n"
     assert run("actor")[0].strip()
