@@ -8,11 +8,14 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from botplatform.console.commands import ConsoleCommand, ExitOne
+from botplatform.console import moments
+from botplatform.console.commands import ConsoleCommand, ExitOne, whole_number
 from certificates.lookup import find_bot, visible_certificates
 from certificates.models import ClientCertificate
 from certificates.pki import display
 from certificates.pki.report import utc
+
+MAX_DAYS = 36_500
 
 
 class Command(ConsoleCommand):
@@ -29,7 +32,7 @@ class Command(ConsoleCommand):
         parser.add_argument(
             "--expiring-within",
             metavar="DAYS",
-            type=int,
+            type=whole_number(0, MAX_DAYS),
             help="only those whose active version expires in so many days",
         )
         self.add_json_argument(parser)
@@ -46,7 +49,7 @@ class Command(ConsoleCommand):
             self.print_json({"certificates": rows})
         else:
             for row in rows:
-                self.show(_line(row))
+                self.show(_line(row, now))
             self.say(f"{len(rows)} client certificate{'' if len(rows) == 1 else 's'}.")
         if days is not None and rows:
             raise ExitOne
@@ -70,11 +73,11 @@ def _row(certificate: ClientCertificate, now: datetime) -> dict[str, Any]:
     }
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: dict[str, Any], now: datetime) -> str:
     default = " (default)" if row["default"] else ""
     if row["version"] is None:
         return f"{row['certificate']}{default}: no active version"
-    days = row["days_left"]
-    when = f"expires in {days} days" if days >= 0 else f"expired {-days} days ago"
+    not_after = datetime.fromisoformat(row["not_after"])
+    when = f"{'expires' if not_after > now else 'expired'} {moments.distance(not_after, now)}"
     subject = display.short_name(row["subject"])
     return f"{row['certificate']}{default}: version {row['version']}, {subject}, {when} ({row['not_after'][:10]})"

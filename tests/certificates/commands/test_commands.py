@@ -198,8 +198,17 @@ def test_what_expires_soon_exits_with_one(bot: Bot) -> None:
         "acme/gone": -3,
         "acme/soon": 10,
     }
-    assert "expired 3 days ago" in run("list_certificates", "--expiring-within", "30").out
-    assert run("list_certificates", "--expiring-within", "-10").code == 0
+    told = run("list_certificates", "--expiring-within", "30").out
+    assert "expired 2 days ago" in told  # as pages say it: whole days that have passed
+    assert "expires in 10 days" in told
+    assert "acme/gone" in run("list_certificates", "--expiring-within", "0").out
+
+
+@pytest.mark.parametrize("days", ["-5", "soon", "99999"])
+def test_days_that_are_none(days: str) -> None:
+    ran = run("list_certificates", f"--expiring-within={days}")
+    assert ran.code != 0
+    assert f"a whole number from 0 to 36500, not “{days}”" in ran.err
 
 
 @pytest.mark.parametrize("many", [1, 50])
