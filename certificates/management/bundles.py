@@ -9,6 +9,7 @@ from django.conf import settings
 
 from botplatform.errors import InvalidInput
 from certificates.pki import display
+from certificates.pki.findings import ErrorCode
 from certificates.pki.inspection import CertificateFacts, Inspection, UploadedFile
 
 MARKS = {"error": "✗ error", "warning": "! warning", "info": "· note"}
@@ -40,6 +41,8 @@ def inspection_lines(inspection: Inspection) -> list[str]:
         lines.append(f"{MARKS[found.severity.value]}: {found.text} ({found.code})")
     if inspection.error:
         lines.append(f"✗ {inspection.error.code}: {inspection.error.text}")
+        if inspection.error.code == ErrorCode.PASSPHRASE_REQUIRED:
+            lines.append("→ Give it with --passphrase-file PATH or --passphrase-stdin, or run this in a terminal.")
     return lines
 
 

@@ -77,6 +77,7 @@ def test_a_missing_passphrase_without_a_terminal(p12: Path, capsys: pytest.Captu
     code, output, _ = run(capsys, p12, "--json")
 
     assert (code, json.loads(output)["error"]["code"]) == (1, "passphrase_required")
+    assert "Give it with --passphrase-file PATH" in run(capsys, p12)[1]
 
 
 def test_a_refused_certificate_says_how_to_insist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
