@@ -100,7 +100,8 @@ class Command(ConsoleCommand):
 
     def _show_report(self, report: dict[str, Any]) -> None:
         reason = f" ({report['reason']})" if report["reason"] else ""
-        self.show(f"{report['verdict']}{reason}, certainty {report['certainty']}")
+        certainty = f", certainty {report['certainty']}" if report["certainty"] != report["reason"] else ""
+        self.show(f"{report['verdict']}{reason}{certainty}")
         self.show(report["summary"])
         for advice in report["advice"]:
             self.show(f"→ {advice}")

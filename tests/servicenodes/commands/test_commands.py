@@ -111,7 +111,7 @@ def test_attaching_and_detaching(bot: Bot, other_bot: Bot) -> None:
 def test_an_accepted_connection_for_people(node: ServiceNode) -> None:
     ran = run("test_connection", "acme/balance")
     assert ran.code == 0
-    assert ran.out.startswith("accepted (proven), certainty proven\n")
+    assert ran.out.startswith("accepted (proven)\n")
     assert "✓ resolve: " in ran.err
     assert "http: " in ran.err
     assert ConnectionTest.objects.get().verdict == "accepted"
