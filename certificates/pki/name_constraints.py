@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
 
 from cryptography import x509
 
@@ -74,14 +75,18 @@ def _host_within(host: str, base: str, *, exact: bool) -> bool:
 
 
 def _host(uri: str) -> str:
-    authority = uri.partition("://")[2].partition("/")[0]
-    return authority.rpartition("@")[2].partition(":")[0]
+    """Empty without a host, which no base permits."""
+    try:
+        return urlsplit(uri).hostname or ""
+    except ValueError:  # half an IPv6 address
+        return ""
 
 
 def _mail_within(address: str, base: str) -> bool:
-    if "@" in base:
-        return address == base
-    return _host_within(address.rpartition("@")[2], base, exact=True)
+    """Only the part before the @ tells upper from lower case (RFC 5280, section 7.5)."""
+    local, _, host = address.rpartition("@")
+    wanted, at, base_host = base.rpartition("@")
+    return (not at or local == wanted) and _host_within(host, base_host, exact=True)
 
 
 def _address_within(name: object, base: object) -> bool:

@@ -209,7 +209,7 @@ def forbidden(
         (x509.DNSName(""), ["example.com"], []),
         (x509.RFC822Name("example.com"), ["a@example.com"], ["a@b.example.com", "a@example.org"]),
         (x509.RFC822Name(".example.com"), ["a@b.example.com"], ["a@example.com"]),
-        (x509.RFC822Name("a@example.com"), ["a@example.com"], ["b@example.com"]),
+        (x509.RFC822Name("a@example.com"), ["a@example.com", "a@EXAMPLE.com"], ["b@example.com", "A@example.com"]),
         (
             x509.UniformResourceIdentifier("example.com"),
             ["https://u@example.com:8443/x"],
@@ -232,6 +232,12 @@ def test_subjects() -> None:
     assert forbidden(permitted=[THEIRS]) == ["CN=bot,O=Console tests"]
     assert forbidden(excluded=[OURS]) == ["CN=bot,O=Console tests"]
     assert forbidden(permitted=[x509.DNSName("example.com")]) == []
+
+
+@pytest.mark.parametrize("uri", ["https://evil.test?x=@bank.test", "https://evil.test#@bank.test", "https://[1"])
+def test_the_host_of_a_uri_is_where_it_leads(uri: str) -> None:
+    assert forbidden(uri, permitted=[x509.UniformResourceIdentifier("bank.test")]) == [uri]
+    assert not forbidden("https://bank.TEST:8/x@y", permitted=[x509.UniformResourceIdentifier("bank.test")])
 
 
 def test_an_email_address_in_the_subject_counts() -> None:
