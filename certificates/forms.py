@@ -81,6 +81,20 @@ class TrustStoreForm(forms.Form):
         return files
 
 
+class AllowedHostsForm(forms.Form):
+    """The hosts a certificate may be presented to."""
+
+    allowed_hosts = forms.CharField(
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
+        help_text="One host name per line, for example “api.bank.example”. Empty: any host that a node calls.",
+    )
+
+    def clean_allowed_hosts(self) -> list[str]:
+        return str(self.cleaned_data["allowed_hosts"]).split()
+
+
 class CertificateFilter(forms.Form):
     """Search of the list of certificates."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from certificates.views import certificates, importing, trust_stores
+from certificates.views import certificates, hosts, importing, trust_stores
 
 app_name = "certificates"
 OF_BOT = "bots/<slug:bot>/"
@@ -11,10 +11,12 @@ urlpatterns = [
     path("platform/certificates/import/", importing.import_page, name="platform_import"),
     path("platform/certificates/<slug:name>/", certificates.detail, name="platform_detail"),
     path("platform/certificates/<slug:name>/default/", certificates.default, name="platform_default"),
+    path("platform/certificates/<slug:name>/hosts/", hosts.allowed_hosts, name="platform_hosts"),
     path("platform/certificates/<slug:name>/delete/", certificates.delete, name="platform_delete"),
     path(f"{OF_BOT}certificates/import/", importing.import_page, name="import"),
     path(f"{OF_BOT}certificates/<slug:name>/", certificates.detail, name="detail"),
     path(f"{OF_BOT}certificates/<slug:name>/default/", certificates.default, name="default"),
+    path(f"{OF_BOT}certificates/<slug:name>/hosts/", hosts.allowed_hosts, name="hosts"),
     path(f"{OF_BOT}certificates/<slug:name>/delete/", certificates.delete, name="delete"),
     path("trust-stores/", trust_stores.listing, name="trust_stores"),
     path("platform/trust-stores/import/", trust_stores.import_page, name="platform_trust_store_import"),

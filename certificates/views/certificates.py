@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import F
+from django.db.models import F, Max, Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -20,7 +20,7 @@ from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict
 from certificates.forms import CertificateFilter
-from certificates.models import ClientCertificate
+from certificates.models import CertificateVersion, ClientCertificate
 from certificates.services.certificates import delete_certificate
 from certificates.services.defaults import clear_default, set_default
 from certificates.views import searching
@@ -53,7 +53,7 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
     """One certificate: its versions, chain, findings, use and history."""
     user = cast(User, request.user)
     certificate = load(user, bot, name)
-    versions = list(certificate.versions.prefetch_related("chain"))
+    versions = with_traffic(user, certificate, list(certificate.versions.prefetch_related("chain")))
     keys = [str(certificate.pk), *(str(version.pk) for version in versions)]
     nodes = certificate.service_nodes.filter(bot__in=Bot.objects.visible_to(user)).select_related("bot")
     context = {
@@ -104,6 +104,28 @@ def delete(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
         return redirect(certificate)
     messages.success(request, f"{certificate.path} and its private keys are deleted.")
     return redirect("certificates:list")
+
+
+def with_traffic(
+    user: User, certificate: ClientCertificate, versions: list[CertificateVersion]
+) -> list[CertificateVersion]:
+    """The versions, each with `calls` and `last_used_at` of the calls made by nodes that the user may see.
+
+    As with tests, this app knows of calls only through the relation to its versions.
+    """
+    made = Q(call_counters__node__bot__in=Bot.objects.visible_to(user)) & ~Q(call_counters__outcome="refused")
+    rows = (
+        certificate.versions.order_by()
+        .values("pk")
+        .annotate(
+            calls=Sum("call_counters__calls", filter=made), last_used_at=Max("call_counters__last_used_at", filter=made)
+        )
+    )
+    used = {row["pk"]: row for row in rows}
+    for version in versions:
+        version.calls = used[version.pk]["calls"] or 0  # type: ignore[attr-defined]
+        version.last_used_at = used[version.pk]["last_used_at"]  # type: ignore[attr-defined]
+    return versions
 
 
 def tests_of(user: User, certificate: ClientCertificate) -> list[dict[str, Any]]:
