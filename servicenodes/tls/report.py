@@ -11,10 +11,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from certificates.pki.inspection import Finding
-from servicenodes.tls.judgement import Judgement
+from servicenodes.tls.judgement import Judgement, Verdict
 from servicenodes.tls.names import UNREADABLE, issuer_text, subject_text
 from servicenodes.tls.observation import Attempt, AttemptKind, Observation, Sent, Step
 from servicenodes.tls.reproduce import commands
+
+# Where another certificate could help; elsewhere the names of other certificates only mislead.
+SUGGESTING = (Verdict.REJECTED, Verdict.NO_CERTIFICATE, Verdict.CERTIFICATE_NOT_SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def build_report(
         },
         "http": {"status": real.http.status} if real is not None and real.http is not None else None,
         "findings": [finding_as_json(finding) for finding in judgement.findings],
-        "suggested_certificates": list(suggested_certificates),
+        "suggested_certificates": list(suggested_certificates) if judgement.verdict in SUGGESTING else [],
         "reproduce": commands(observation),
     }
 

@@ -100,6 +100,7 @@ def test_key_shows_nowhere_and_the_report_is_the_contract_s() -> None:
     )  # fmt: skip
     assert set(report) == REPORT_KEYS
     assert report["client_certificate"]["sent"] == "certificate"
+    assert report["suggested_certificates"] == [], "another certificate would change nothing"
     assert report["server"]["trusted"] is True
     assert report["attempts"]["canary"]["sent"] == "certificate"
     der = client.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
