@@ -169,6 +169,7 @@ class ConnectionTest(models.Model):
     verdict = models.CharField(max_length=30, blank=True)  # empty until finished
     reason = models.CharField(max_length=60, blank=True)
     summary = models.TextField(blank=True)
+    basis = models.CharField(max_length=64, blank=True, default="")  # of `services.basis`; empty: not known
     report = models.JSONField(null=True)
     version = models.ForeignKey(
         CertificateVersion, null=True, on_delete=models.SET_NULL, related_name="connection_tests"

@@ -22,6 +22,7 @@ from certificates.services.keys import Purpose
 from servicenodes.effective import effective_certificate
 from servicenodes.models import ConnectionTest, ServiceNode
 from servicenodes.services import nodes, recording
+from servicenodes.services.basis import basis_of
 from servicenodes.services.presenting import Presented, find_version, present
 from servicenodes.services.requests import ProbeOptions, advice_of_node, hosts_of, probe_request, unusable_observation
 from servicenodes.services.suggesting import suggest_certificates
@@ -127,6 +128,7 @@ def _conduct(
     actor: Actor, test: ConnectionTest, options: ProbeOptions, presented: Presented, on_step: OnStep | None
 ) -> None:
     """Probe, judge and store. Whatever goes wrong, the lease is given back."""
+    basis = basis_of(test.node, presented.version, options)
     try:
         report = _report(
             actor=actor,
@@ -136,7 +138,7 @@ def _conduct(
             started_at=test.started_at or timezone.now(),
             on_step=recording.StepRecorder(test, on_step),
         )
-        recording.finish(actor=actor, test=test, report=report, version=presented.version)
+        recording.finish(actor=actor, test=test, report=report, version=presented.version, basis=basis)
     finally:
         if test.finished_at is None:
             recording.interrupt(test)

@@ -86,14 +86,16 @@ class StepRecorder:
 
 
 @transaction.atomic
-def finish(*, actor: Actor, test: ConnectionTest, report: dict[str, Any], version: CertificateVersion | None) -> None:
+def finish(
+    *, actor: Actor, test: ConnectionTest, report: dict[str, Any], version: CertificateVersion | None, basis: str
+) -> None:
     """Store the report, and put the verdict on record."""
     test.report, test.steps = report, report["steps"]
     test.verdict, test.reason, test.summary = report["verdict"], (report["reason"] or "")[:60], report["summary"]
-    test.version = version
+    test.version, test.basis = version, basis
     test.finished_at, test.lease_until = timezone.now(), None
     _note_on_node(test)
-    store(test, "report", "steps", "verdict", "reason", "summary", "version", "finished_at", "lease_until")
+    store(test, "report", "steps", "verdict", "reason", "summary", "version", "basis", "finished_at", "lease_until")
     facts: dict[str, object] = {
         "test": str(test.pk),
         "target": test.target,

@@ -19,11 +19,14 @@ from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.console.forms import filled, show_error, status_of
 from botplatform.errors import Conflict, DomainError, Stale
+from certificates.models import ClientCertificate
 from servicenodes.counters import traffic_of_nodes
 from servicenodes.effective import effective_certificate, effective_certificates
 from servicenodes.fleet import ACCEPTED
 from servicenodes.forms import NodeFilter, NodeForm, node_values
-from servicenodes.models import ServiceNode, ServiceNodeQuerySet
+from servicenodes.models import ConnectionTest, ServiceNode, ServiceNodeQuerySet
+from servicenodes.resolution import Effective
+from servicenodes.services.basis import basis_of
 from servicenodes.services.nodes import change_node, create_node, delete_node
 from servicenodes.views import conflicts
 
@@ -76,12 +79,15 @@ def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
     tests = list(found.tests.all()[:TESTS_SHOWN])
     visible = AuditEvent.objects.visible_to(cast(User, request.user))
     granted = request.permissions  # type: ignore[attr-defined]
+    effective = effective_certificate(found)
+    last = next((test for test in tests if test.finished_at), None)
     context = {
         "bot": bot,
         "node": found,
-        "effective": effective_certificate(found),
+        "effective": effective,
         "tests": tests,
-        "last": next((test for test in tests if test.finished_at), None),
+        "last": last,
+        "outdated": last is not None and _is_outdated(last, found, effective),
         "traffic": traffic_of_nodes([found])[found.pk],
         "sealed_headers": [header.name for header in found.sealed_headers.only("name")],
         "history": visible.filter(object_id=str(found.pk))[:HISTORY],
@@ -91,6 +97,12 @@ def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
         "may_invoke": Permission.NODE_INVOKE in granted,
     }
     return render(request, "servicenodes/detail.html", context)
+
+
+def _is_outdated(test: ConnectionTest, node: ServiceNode, effective: Effective[ClientCertificate]) -> bool:
+    """Whether the node would be tested in another way now."""
+    version = effective.certificate.active_version if effective.certificate else None
+    return bool(test.basis) and test.basis != basis_of(node, version)
 
 
 @require_permission(Permission.NODE_CHANGE)

@@ -9,8 +9,9 @@ from django.test import Client
 
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
-from servicenodes.models import ServiceNode
-from tests.factories import make_certificate, make_node
+from servicenodes.models import ConnectionTest, ServiceNode
+from servicenodes.services.basis import basis_of
+from tests.factories import make_certificate, make_node, make_test, make_trust_store
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -59,3 +60,30 @@ def test_a_conflict_shows_what_is_saved_and_lets_one_save_on_top(
     assert client.post(f"{NODE}edit/", {**mine, "revision": shown}).status_code == 302
     node.refresh_from_db()
     assert (node.timeout_s, node.certificate) == (30, None)
+
+
+def test_a_verdict_that_the_settings_have_overtaken_is_muted(sign_in: SignIn, viewer: User, bot: Bot) -> None:
+    certificate, store = make_certificate(bot), make_trust_store(bot)
+    node = make_node(bot, "get-balance", certificate=certificate, trust_store=store)
+    make_test(node, verdict="rejected", summary="No.", report={"advice": ["Do this."]})
+    client = sign_in(viewer)
+    muted = "Settings changed since this test"
+
+    def page() -> str:
+        ConnectionTest.objects.update(basis=basis)
+        return str(client.get(NODE).content.decode())
+
+    basis = ""  # of a test from before this was kept
+    assert muted not in page()
+    basis = basis_of(node, certificate.active_version)
+    assert muted not in page()
+    assert "Do this." in page()
+    for fields in ({"url": "https://other.example/"}, {"trust_store": None}, {"certificate": None}, {"min_tls": "1.3"}):
+        ServiceNode.objects.filter(pk=node.pk).update(**fields)
+        assert muted in page(), fields
+        assert "Do this." not in page()
+        node.save()
+    store.revision += 1
+    store.save()
+    assert muted in page()
+    assert "Rejected" in page()

@@ -22,15 +22,16 @@ from botplatform.audit.trail import verify_trail
 from botplatform.bots.models import Bot, Membership
 from botplatform.errors import InvalidInput, NotAllowed, NotFound
 from certificates.errors import Sealed
-from certificates.models import ClientCertificate, SealedKey, TrustStore, VersionStatus
+from certificates.models import CertificateVersion, ClientCertificate, SealedKey, TrustStore, VersionStatus
 from servicenodes.errors import TooManyTests
 from servicenodes.models import ConnectionTest, RunState, ServiceNode
 from servicenodes.services import probing
+from servicenodes.services.basis import basis_of
 from servicenodes.services.limits import TESTS_PER_TARGET, TESTS_PER_USER
 from servicenodes.services.requests import ProbeOptions
 from servicenodes.tasks import run_connection_test
 from servicenodes.tls.observation import Step
-from tests.factories import add_version, make_certificate, make_node, make_test, make_trust_store
+from tests.factories import add_version, make_certificate, make_node, make_test, make_trust_store, make_version
 from tests.pki import CA
 from tests.servers import Peer, free_port, openssl_server, python_server
 
@@ -140,7 +141,7 @@ def test_without_any_certificate_the_server_says_no(node: ServiceNode, operator:
     ServiceNode.objects.update(certificate=None)
     node.refresh_from_db()
     test = probing.test_now(actor=operator, node=node)
-    assert test.verdict == "no_certificate"
+    assert (test.verdict, test.basis) == ("no_certificate", basis_of(node, None))
     assert test.version is None
     assert "key.opened" not in actions()
 
@@ -151,6 +152,10 @@ def test_a_certificate_of_another_authority_is_rejected_and_a_fitting_one_sugges
     wrong = make_certificate(bot, "wrong", issued=CA.root("Other CA").issue("acme.bot.example"))
     make_certificate(other_bot, "foreign", issued=bank.authority.issue("globex.example"))
     make_certificate(bot, "old", issued=bank.authority.expired("old.example"))
+    copy = ClientCertificate.objects.create(bot=bot, name="copy-of-bank")
+    facts = ("subject", "issuer", "sha256", "not_before", "not_after")
+    original = CertificateVersion.objects.get(certificate__name="bank")
+    make_version(copy, **{name: getattr(original, name) for name in facts})
     server = bank.server_authority.issue("localhost", eku=("serverAuth",), san=("localhost",))
     with openssl_server(server, client_ca=bank.authority) as peer:  # it names the issuers it accepts
         ServiceNode.objects.update(certificate=wrong, url=peer.url)
