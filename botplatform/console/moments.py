@@ -20,6 +20,25 @@ def parse(value: datetime | str | None) -> datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
+def in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC; as it is where the calendar ends."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return moment
+
+
+def day(moment: datetime) -> str:
+    """“3 Dec 2026”, in UTC."""
+    there = in_utc(moment)
+    return f"{there.day} {there:%b} {there.year}"
+
+
+def minute(moment: datetime) -> str:
+    """“3 Dec 2026, 09:00”, in UTC."""
+    return f"{day(moment)}, {in_utc(moment):%H:%M}"
+
+
 def distance(moment: datetime, now: datetime) -> str:
     """“in 12 days”, “3 minutes ago”, “just now”."""
     seconds = (moment - now).total_seconds()

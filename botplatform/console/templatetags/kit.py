@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 from django import template
@@ -100,13 +100,18 @@ def command_line(text: str, label: str) -> dict[str, str]:
 
 
 @register.inclusion_tag("components/expires.html")
-def expires(when: datetime | str | None) -> dict[str, Any]:
-    """An expiry: “in 12 days”, with the absolute time in the title, and a warning mark when it is near."""
+def expires(when: datetime | str | None, with_day: bool = True) -> dict[str, Any]:
+    """An expiry: “in 12 days · 3 Dec 2026”, the whole time in the title, and a warning mark when it is near."""
     moment = moments.parse(when)
     if moment is None:
         return {"when": None}
     now = timezone.now()
-    return {"when": _shown(moment), "words": moments.distance(moment, now), "tone": moments.expiry_tone(moment, now)}
+    return {
+        "when": _shown(moment),
+        "words": moments.distance(moment, now),
+        "day": moments.day(moment) if with_day else "",
+        "tone": moments.expiry_tone(moment, now),
+    }
 
 
 @register.inclusion_tag("components/expiry_timeline.html")
@@ -119,11 +124,20 @@ def expiry_timeline(months: Sequence[tuple[date, int]]) -> dict[str, Any]:
 
 @register.inclusion_tag("components/moment.html")
 def moment(when: datetime | str | None) -> dict[str, Any]:
-    """A point in time: “3 minutes ago”, with the absolute time in the title."""
+    """A point in time: “3 minutes ago”, with its day when it is far, and the whole time in the title."""
     parsed = moments.parse(when)
     if parsed is None:
         return {"when": None}
-    return {"when": _shown(parsed), "words": moments.distance(parsed, timezone.now())}
+    now = timezone.now()
+    day = moments.day(parsed) if abs(parsed - now) >= timedelta(days=1) else ""
+    return {"when": _shown(parsed), "words": moments.distance(parsed, now), "day": day}
+
+
+@register.filter
+def minute(when: datetime | str | None) -> str:
+    """“3 Dec 2026, 09:00” in UTC."""
+    parsed = moments.parse(when)
+    return moments.minute(parsed) if parsed else "unknown"
 
 
 def _shown(moment: datetime) -> datetime:

@@ -136,6 +136,15 @@ def test_an_expiry_shows_the_absolute_time_and_its_tone() -> None:
     assert moments.parse("nonsense") is None
 
 
+def test_the_day_is_seen_without_a_pointer_and_in_utc() -> None:
+    assert "26 Dec 2020" in render("{% expires when %}", when="2020-12-27T01:30:00+02:00")
+    assert "Dec 2020" not in render("{% expires when False %}", when="2020-12-27T01:30:00+02:00").split(">", 1)[1]
+    assert "1 Mar 2020" in render("{% moment when %}", when="2020-03-01T00:00:00Z")
+    assert 'class="day"' not in render("{% moment when %}", when=datetime.now(UTC))
+    assert render("{{ when|minute }}", when="2020-12-27T01:30:00+02:00") == "26 Dec 2020, 23:30"
+    assert render("{{ when|minute }}", when=None) == "unknown"
+
+
 @pytest.mark.parametrize("zone", ["Europe/Amsterdam", "America/New_York"])
 @pytest.mark.parametrize("when", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
 def test_a_time_at_the_end_of_the_calendar_is_shown_in_any_zone(settings: Settings, zone: str, when: str) -> None:
