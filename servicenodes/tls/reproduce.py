@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from ipaddress import ip_address
 
 from servicenodes.tls.observation import Observation
 
-CERTIFICATE_FILE, KEY_FILE, TRUST_FILE = "CERTIFICATE-AND-CHAIN.pem", "PRIVATE-KEY.pem", "TRUST-ANCHORS.pem"
-OPENSSL_VERSIONS = {"1.2": "-tls1_2", "1.3": "-tls1_3"}
+CERTIFICATE_FILE, CHAIN_FILE, KEY_FILE = "CERTIFICATE-AND-CHAIN.pem", "CHAIN.pem", "PRIVATE-KEY.pem"
+TRUST_FILE = "TRUST-ANCHORS.pem"
 
 
 def commands(observation: Observation) -> dict[str, str]:
@@ -20,51 +21,58 @@ def _openssl(seen: Observation) -> list[str]:
     if not _is_address(seen.server_name):
         line += ["-servername", seen.server_name, "-verify_hostname", seen.server_name]
     else:
-        line += ["-verify_ip", seen.server_name]
+        line += ["-noservername", "-verify_ip", seen.server_name]
     if seen.presented:
-        line += ["-cert", CERTIFICATE_FILE, "-cert_chain", CERTIFICATE_FILE, "-key", KEY_FILE]
+        line += ["-cert", CERTIFICATE_FILE, "-key", KEY_FILE]
+    if len(seen.presented) > 1:  # the file after -cert_chain is sent whole, so it must not hold the leaf again
+        line += ["-cert_chain", CHAIN_FILE]
     if seen.trust_label != "system":
-        line += ["-CAfile", TRUST_FILE]
-    version = "1.2" if seen.capped_to_tls12 else seen.max_tls
-    if version is not None:
-        line.append(OPENSSL_VERSIONS[version])
-    elif seen.min_tls == "1.3":
-        line.append("-tls1_3")
+        line += ["-CAfile", TRUST_FILE, "-no-CApath", "-no-CAstore", "-partial_chain"]
+    line += ["-min_protocol", f"TLSv{seen.min_tls}"]
+    highest = _highest(seen)
+    if highest is not None:
+        line += ["-max_protocol", f"TLSv{highest}"]
     if seen.proxy is not None:
         line += ["-proxy", seen.proxy.removeprefix("http://").rstrip("/")]
     return [*line, "-verify_return_error"]
 
 
 def _curl(seen: Observation) -> list[str]:
-    line = ["curl", "--verbose", "--http1.1", "--request", seen.method, "--proxy", seen.proxy or ""]
-    line += [f"--tlsv{seen.min_tls}"]
-    version = "1.2" if seen.capped_to_tls12 else seen.max_tls
-    if version is not None:
-        line += ["--tls-max", version]
-    first = seen.first
-    if first is not None and first.address is not None and seen.server_name == seen.host and not _is_address(seen.host):
-        line += ["--resolve", f"{seen.host}:{seen.port}:{first.address.rpartition(':')[0]}"]
+    # --globoff and --path-as-is: curl would otherwise read braces, brackets and dots in the path as its own language.
+    line = ["curl", "--verbose", "--http1.1", "--globoff", "--path-as-is", "--request", seen.method]
+    line += ["--proxy", seen.proxy or "", f"--tlsv{seen.min_tls}"]
+    highest = _highest(seen)
+    if highest is not None:
+        line += ["--tls-max", highest]
     if seen.presented:
         line += ["--cert", CERTIFICATE_FILE, "--key", KEY_FILE]
     if seen.trust_label != "system":
         line += ["--cacert", TRUST_FILE]
+    if seen.first is not None and seen.first.address is not None:
+        line += ["--connect-to", f"::{seen.first.address}"]
     if seen.server_name != seen.host:
-        line += ["--connect-to", f"{seen.server_name}:{seen.port}:{seen.host}:{seen.port}"]
-        return [*line, _url(seen.server_name, seen)]
-    return [*line, _url(seen.host, seen)]
+        line += ["--header", f"Host: {_authority(seen.host, seen.port)}"]
+    return [*line, f"https://{_authority(seen.server_name, seen.port)}{seen.path}"]
 
 
-def _url(host: str, seen: Observation) -> str:
-    bracketed = f"[{host}]" if ":" in host else host
-    return f"https://{bracketed}:{seen.port}{seen.path}"
+def _highest(seen: Observation) -> str | None:
+    return "1.2" if seen.capped_to_tls12 else seen.max_tls
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _address(seen: Observation) -> str:
     first = seen.first
     if first is not None and first.address is not None:
         return first.address
-    return f"[{seen.host}]:{seen.port}" if ":" in seen.host else f"{seen.host}:{seen.port}"
+    return _authority(seen.host, seen.port)
 
 
 def _is_address(name: str) -> bool:
-    return ":" in name or name.replace(".", "").isdigit()
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
