@@ -22,6 +22,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from botplatform.errors import InvalidInput
 from servicenodes.errors import AddressDenied
+from servicenodes.tls.target import normalise_host
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -35,9 +36,11 @@ METADATA = frozenset(
         "168.63.129.16",  # Azure wire server: looks public
         "100.100.100.200",  # Alibaba Cloud
         "192.0.0.192",  # Oracle Cloud, old
+        "169.254.0.23",  # Tencent Cloud
         "fd00:ec2::254",  # AWS over IPv6
         "fd00:ec2::23",  # AWS EKS pod identity over IPv6
         "fd20:ce::254",  # Google Cloud over IPv6
+        "fe80::a9fe:a9fe",  # OpenStack over IPv6
     )
 )
 
@@ -171,8 +174,4 @@ def _endpoint(entry: str) -> tuple[str, int]:
         raise InvalidInput(
             f"EGRESS_ALLOW: “{entry}” is neither a network such as 10.20.0.0/16 nor a host:port.", field="EGRESS_ALLOW"
         )
-    host = match["host"].strip("[]").lower()
-    try:
-        return str(ip_address(host)), int(match["port"])
-    except ValueError:
-        return host.rstrip("."), int(match["port"])
+    return normalise_host(match["host"].strip("[]").lower(), field="EGRESS_ALLOW"), int(match["port"])

@@ -11,6 +11,9 @@ from urllib.parse import quote, urlsplit
 from botplatform.errors import InvalidInput
 
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*", re.ASCII)
+_NETLOC = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:[^:\[\]]*)?")
+# Letters that the two generations of IDNA turn into different names (RFC 5894, 7.2).
+_AMBIGUOUS = re.compile("[\u00df\u03c2\u200c\u200d]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?|", re.ASCII)
 _FORBIDDEN_HEADERS = frozenset(
@@ -68,6 +71,8 @@ def parse_target(url: str) -> Target:
         raise _invalid("The URL must start with https://.")
     if "@" in parts.netloc:
         raise _invalid("The URL contains a user name or password. Send credentials in a header instead.")
+    if parts.netloc and not _NETLOC.fullmatch(parts.netloc):
+        raise _invalid("The URL cannot be read: check what stands between https:// and the path.")
     host = normalise_host(parts.hostname or "", field="url")
     path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_SAFE)
     return Target(host=host, port=_port(parts.netloc), path=path)
@@ -87,6 +92,8 @@ def normalise_host(text: str, *, field: str) -> str:
         if "%" in text:
             raise _invalid("An IPv6 address with a zone cannot be called.", field)
         return str(address)
+    if _AMBIGUOUS.search(text):
+        raise _invalid(f"“{text}” can be read as two different names. Give its xn-- form.", field)
     try:
         ascii_host = text.rstrip(".").encode("idna").decode("ascii").lower()
     except UnicodeError:

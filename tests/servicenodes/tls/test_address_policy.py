@@ -201,3 +201,10 @@ def test_the_checked_address_is_the_one_called() -> None:
     assert asked == ["bank.example"]
     assert [attempt.address for attempt in observation.attempts] == [f"127.0.0.1:{peer.port}"]
     assert judgement.verdict is Verdict.NETWORK_ERROR
+
+
+def test_an_allowed_host_may_be_spelled_in_other_letters() -> None:
+    policy = AddressPolicy.parse(["BÄNK.internal.:8443"])
+    assert policy.check("xn--bnk-qla.internal", 8443, [ip_address("10.0.0.1")])
+    with pytest.raises(AddressDenied):
+        policy.check("xn--bnk-qla.internal", 443, [ip_address("10.0.0.1")])
