@@ -12,18 +12,24 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from OpenSSL import SSL
 
 from certificates.pki.credential import Credential
 from servicenodes.errors import CredentialRefused
 from servicenodes.tls.observation import AttemptKind
-from servicenodes.tls.transcript import on_info, on_secret, on_verify
+from servicenodes.tls.transcript import on_info, on_secret, on_verify, on_verify_strong
 from servicenodes.tls.trust import TrustAnchors
 
 VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 # SSL_MODE_NO_AUTO_CHAIN: otherwise OpenSSL completes our chain from the trust store meant for the server,
 # and a missing intermediate would never be noticed.
 NO_AUTO_CHAIN = 0x8
+# At its usual security level 2 the engine refuses to load an RSA key below 2048 bits, and nobody would learn what the
+# server says to it. Level 1 takes 1024 bits. What it would also take from the server is refused elsewhere: weak keys in
+# `on_verify_strong`, small Diffie-Hellman groups by not offering any.
+LEVEL_FOR_WEAK_KEYS = b"DEFAULT:!kDHE:@SECLEVEL=1"
+WEAK_RSA_BITS = range(1024, 2048)
 MAX_AGE_S = 120.0
 MAX_KEPT = 128
 
@@ -88,13 +94,23 @@ def build_context(spec: ContextSpec) -> SSL.Context:
     context.set_mode(NO_AUTO_CHAIN)
     context.set_alpn_protos([b"http/1.1"])
     spec.trust.load_into(context)
-    context.set_verify(SSL.VERIFY_PEER, on_verify)
+    if spec.credential is not None and _has_weak_key(spec.credential):
+        context.set_cipher_list(LEVEL_FOR_WEAK_KEYS)
+        context.set_verify(SSL.VERIFY_PEER, on_verify_strong)
+    else:
+        context.set_verify(SSL.VERIFY_PEER, on_verify)
     context.set_info_callback(on_info)
     if spec.kind is not AttemptKind.CALL:
         context.set_keylog_callback(on_secret)
     if spec.credential is not None:
         _present(context, spec.credential)
     return context
+
+
+def _has_weak_key(credential: Credential) -> bool:
+    certificates = (credential.leaf, *credential.chain)
+    keys = [certificate.public_key() for certificate in certificates]
+    return any(isinstance(key, RSAPublicKey) and key.key_size in WEAK_RSA_BITS for key in keys)
 
 
 def _present(context: SSL.Context, credential: Credential) -> None:

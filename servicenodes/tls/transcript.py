@@ -45,6 +45,8 @@ WATCHED = frozenset(
 )
 FATAL = 2
 MAX_ALERTS = 8
+MIN_RSA_BITS, MIN_EC_BITS = 2048, 224  # OpenSSL's security level 2
+LEAF_KEY_TOO_WEAK, CA_KEY_TOO_WEAK = 66, 67
 SECRET_LABEL = b"SERVER_HANDSHAKE_TRAFFIC_SECRET "
 
 
@@ -111,6 +113,15 @@ def on_verify(connection: SSL.Connection, certificate: crypto.X509, error: int, 
         return transcript.observe
     transcript.hostname_matched = covers(parsed, transcript.server_name)
     return transcript.observe or transcript.hostname_matched
+
+
+def on_verify_strong(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+    """Verify callback of contexts whose security level is lowered for a weak key of ours: not for theirs."""
+    if ok:
+        key = certificate.get_pubkey()
+        if key.bits() < (MIN_RSA_BITS if key.type() == crypto.TYPE_RSA else MIN_EC_BITS):
+            return on_verify(connection, certificate, CA_KEY_TOO_WEAK if depth else LEAF_KEY_TOO_WEAK, depth, 0)
+    return on_verify(connection, certificate, error, depth, ok)
 
 
 @lru_cache(maxsize=256)

@@ -393,7 +393,7 @@ def test_request_after_the_request_in_tls_1_2_is_seen_as_late(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "verdict", "reason"),
     [
-        ({"key": "rsa-1024"}, V.CERTIFICATE_UNUSABLE, R.ENGINE_REFUSED),
+        ({"key": "rsa-1024"}, V.REJECTED, R.BAD_CERTIFICATE),
         ({"signature_hash": "sha1"}, V.REJECTED, R.BAD_CERTIFICATE),
         ({"key": "ed25519"}, V.ACCEPTED, R.PROVEN),
         ({"key": "ec-p384"}, V.ACCEPTED, R.PROVEN),
