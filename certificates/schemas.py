@@ -207,3 +207,4 @@ class TrustStoreImportOut(Schema):
     trust_store: str
     added: list[str] = Field(description="SHA-256 fingerprints of the anchors that were not there before.")
     changed: bool
+    warnings: list[str] = Field(description="Sentences about anchors that will hardly serve: no CA, or expired.")

@@ -49,6 +49,7 @@ def import_anchors(request: ApiRequest, options: Form[NewAnchors], files: File[l
         "trust_store": result.trust_store.path,
         "added": [facts.sha256 for facts in result.added],
         "changed": result.changed,
+        "warnings": result.warnings,
     }
     return Status(201 if result.changed else 200, document)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from botplatform.accounts.actors import Actor
 from botplatform.audit import trail
@@ -18,6 +19,7 @@ from botplatform.validation import check_model, refuse_route
 from certificates import sandbox
 from certificates.models import TrustAnchor, TrustStore
 from certificates.pki import limits
+from certificates.pki.anchors import anchor_warnings
 from certificates.pki.inspection import CertificateFacts, UploadedFile
 from certificates.services import defaults, material
 from certificates.services.deleting import delete_unused
@@ -27,11 +29,12 @@ ATTEMPTS = 20
 
 @dataclass(frozen=True, slots=True)
 class TrustStoreResult:
-    """What an import did: `added` are the anchors that were not in the store before."""
+    """What an import did: `added` are the anchors that were not in the store before; `warnings` are sentences."""
 
     trust_store: TrustStore
     added: tuple[CertificateFacts, ...]
     changed: bool
+    warnings: tuple[str, ...] = ()
 
 
 def import_trust_store(
@@ -50,9 +53,10 @@ def import_trust_store(
         raise InvalidInput("The files hold no certificate.", field="files")
     for _ in range(ATTEMPTS):
         try:
-            return _store(actor, owner, name, anchors)
+            result = _store(actor, owner, name, anchors)
         except IntegrityError:  # somebody else made the same store: look again
             continue
+        return replace(result, warnings=anchor_warnings(anchors, now=timezone.now()))
     raise Conflict("Others keep importing into the same trust store. Try again in a moment.")
 
 

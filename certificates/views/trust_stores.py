@@ -21,10 +21,11 @@ from botplatform.errors import Conflict, DomainError
 from certificates.forms import TrustStoreForm
 from certificates.models import TrustStore
 from certificates.pki.inspection import UploadedFile
-from certificates.services.trust_stores import delete_trust_store, import_trust_store
+from certificates.services.trust_stores import TrustStoreResult, delete_trust_store, import_trust_store
 
 PER_PAGE = 50
 NODES_SHOWN = 50
+WARNINGS_SHOWN = 5  # messages travel in a cookie
 
 
 @require_permission(Permission.CONSOLE)
@@ -69,9 +70,9 @@ def import_page(request: HttpRequest, bot: Bot | None = None) -> HttpResponse:
         except DomainError as error:
             show_error(form, error, field=getattr(error, "field", None) or "files")
         else:
-            count = len(result.added)
-            anchors = "trust anchor" if count == 1 else "trust anchors"
-            messages.success(request, f"{result.trust_store.path}: {count} {anchors} added.")
+            messages.success(request, _told(result))
+            for warning in result.warnings[:WARNINGS_SHOWN]:
+                messages.warning(request, warning)
             return redirect(result.trust_store)
     context = {"form": form, "bot": bot, "owner_name": bot.name if bot else "the platform"}
     return render(request, "certificates/trust_store_import.html", context, status=status_of(form))
@@ -90,6 +91,13 @@ def delete(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
         return redirect(store)
     messages.success(request, f"The trust store {store.path} is deleted.")
     return redirect("certificates:trust_stores")
+
+
+def _told(result: TrustStoreResult) -> str:
+    if not result.changed:
+        return f"{result.trust_store.path} holds these certificates already: nothing is changed."
+    count = len(result.added)
+    return f"{result.trust_store.path}: {count} trust anchor{'' if count == 1 else 's'} added."
 
 
 def _load(user: User, bot: Bot | None, name: str) -> TrustStore:

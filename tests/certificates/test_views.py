@@ -137,9 +137,19 @@ def test_trust_stores_are_imported_shown_and_deleted(sign_in: SignIn, manager: U
     page = client.post("/bots/acme/trust-stores/import/", {"name": "bank", "files": [upload]}, follow=True)
     assert "1 trust anchor added" in page.content.decode()
     assert "Bank root" in page.content.decode()
+    upload.seek(0)
+    again = client.post("/bots/acme/trust-stores/import/", {"name": "bank", "files": [upload]}, follow=True)
+    assert "acme/bank holds these certificates already: nothing is changed." in again.content.decode()
     assert "acme/bank" in client.get("/trust-stores/").content.decode()
     client.post("/bots/acme/trust-stores/bank/delete/")
     assert not TrustStore.objects.exists()
+
+
+def test_a_leaf_as_trust_anchor_is_told(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    upload = SimpleUploadedFile("leaf.pem", CA.root().issue("bot.example").cert_pem)
+    client = sign_in(manager)
+    page = client.post("/bots/acme/trust-stores/import/", {"name": "bank", "files": [upload]}, follow=True)
+    assert "“bot.example” is not a CA" in page.content.decode()
 
 
 def test_a_file_without_certificate_is_an_error_beside_the_field(sign_in: SignIn, manager: User, bot: Bot) -> None:

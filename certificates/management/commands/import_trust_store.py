@@ -40,10 +40,13 @@ class Command(ConsoleCommand):
         anchors = store.anchors.count()
         if options["json"]:
             document = {"trust_store": store.path, "revision": store.revision, "anchors": anchors}
-            self.print_json(document | {"added": added, "changed": result.changed})
-        elif result.changed:
+            self.print_json(document | {"added": added, "changed": result.changed, "warnings": result.warnings})
+            return
+        if result.changed:
             self.show(f"“{store.path}”: {len(added)} added, {anchors} in all.")
             for subject in added:
                 self.show(f"  {subject}")
         else:
             self.show(f"“{store.path}” holds these certificates already: nothing changed.")
+        for warning in result.warnings:
+            self.say(f"! {warning}")

@@ -234,10 +234,13 @@ def test_trust_stores(bot: Bot, save: Save) -> None:
             "anchors": 1,
             "added": [root.certificate.subject.rfc4514_string()],
             "changed": True,
+            "warnings": [],
         },
     )
     assert "nothing changed" in run("import_trust_store", "bank-roots", pem, "--bot", "acme").out
     assert "1 added, 1 in all" in run("import_trust_store", "company", pem).out
+    leaf = run("import_trust_store", "company", save("leaf.pem", CA.root().issue("bot.example").cert_pem))
+    assert "! “bot.example” is not a CA: it verifies only a server" in leaf.err
     assert run("import_trust_store", "bank-roots", pem, "--bot", "nobody").code == 2
     assert run("import_trust_store", "bank-roots", save("junk", b"junk")).code == 2
-    assert TrustAnchor.objects.count() == 2
+    assert TrustAnchor.objects.count() == 3
