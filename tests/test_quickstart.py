@@ -168,6 +168,15 @@ def test_on_the_database_of_the_run(tmp_path: Path, database_url: str, keyring: 
     assert not (installation.var / "db.sqlite3").exists()
 
 
+@pytest.mark.parametrize("port", ["0", "65532", "99999999"])
+def test_a_port_without_four_above_it_is_refused(tmp_path: Path, port: str) -> None:
+    installation = Installation(tmp_path / "var", free_base_port())
+    done = installation.manage("quickstart", "--demo", "--demo-port", port)
+    assert done.returncode == 2
+    assert f"a whole number from 1 to 65531, not “{port}”" in done.stderr
+    assert not installation.var.exists()
+
+
 def test_a_lost_keyring_is_not_replaced(copied: Path) -> None:
     installation = Installation(copied, free_base_port())
     (installation.var / "keyring.json").unlink()

@@ -9,11 +9,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandParser
 
-from botplatform.console.commands import ConsoleCommand
+from botplatform.console.commands import ConsoleCommand, whole_number
 from servicenodes.services import demo, installation
 from servicenodes.services.probing import test_now
 
 DEMO_PORT = 9443
+MAX_DEMO_PORT = 65_535 - 4
 
 
 class Command(ConsoleCommand):
@@ -25,7 +26,13 @@ class Command(ConsoleCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--demo", action="store_true", help="load the demo bot and test one of its nodes")
-        parser.add_argument("--demo-port", type=int, default=DEMO_PORT, help="first of the demo bank's five ports")
+        parser.add_argument(
+            "--demo-port",
+            metavar="PORT",
+            type=whole_number(1, MAX_DEMO_PORT),
+            default=DEMO_PORT,
+            help=f"first of the demo bank's five ports, at most {MAX_DEMO_PORT} (default: {DEMO_PORT})",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         os.umask(0o077)  # what is made here, the embedded database too, is nobody else's business
