@@ -14,6 +14,7 @@ from urllib.parse import quote
 from botplatform.errors import InvalidInput
 
 Value = str | int | float | bool | None
+LARGEST = 10**1000
 
 _VISIBLE = re.compile(r"[\x20-\x7e]*", re.ASCII)
 _COOKIE = re.compile(r"[!#-+\--:<-\[\]-~]*", re.ASCII)  # cookie-octet: RFC 6265, 4.1.1
@@ -44,6 +45,8 @@ def as_json(name: str, value: Value) -> str:
         return json.dumps(as_text(name, value))
     if isinstance(value, float) and not math.isfinite(value):
         raise refuse(name, "is not a finite number")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise refuse(name, "is a number with more than a thousand digits")
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)
     raise refuse(name, "is neither text, a number, true, false nor null")

@@ -64,10 +64,8 @@ def test_a_connection_test_holds_to_them(certificate: ClientCertificate, bot: Bo
     assert report["verdict"] == "certificate_unusable"
     assert "other.example" in report["summary"]
     options = ProbeOptions(certificate=ClientCertificate.objects.get(), server_name="foreign.example")
-    assert (
-        probing.probe_url(actor=operator, url="https://api.bank.example/", options=options)["verdict"]
-        == "certificate_unusable"
-    )
+    report = probing.probe_url(actor=operator, url="https://api.bank.example/", options=options)
+    assert report["verdict"] == "certificate_unusable"
     assert "key.opened" not in AuditEvent.objects.values_list("action", flat=True)
 
 

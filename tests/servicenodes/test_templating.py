@@ -170,6 +170,8 @@ def test_null_and_numbers_that_are_none() -> None:
         render_json_body('["{{a}}"]', {"a": None})
     with pytest.raises(InvalidInput, match="finite"):
         render_json_body("[{{a}}]", {"a": float("nan")})
+    with pytest.raises(InvalidInput, match="digits"):
+        render_json_body("[{{a}}]", {"a": 10**5000})
     with pytest.raises(InvalidInput, match="neither text"):
         render_json_body("[{{a}}]", {"a": ["x"]})  # type: ignore[dict-item]
 
