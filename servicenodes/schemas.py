@@ -140,8 +140,6 @@ class TestOptions(Schema):
 class ReportOut(Schema):
     """The report of a connection test, as `test_connection --json` prints it."""
 
-    model_config = ConfigDict(extra="allow")
-
     node: str | None
     url: str
     started_at: str
@@ -153,7 +151,14 @@ class ReportOut(Schema):
     summary: str
     advice: list[str]
     steps: list[dict[str, Any]]
+    server: dict[str, Any] | None
+    certificate_request: dict[str, Any] | None
+    client_certificate: dict[str, Any]
+    attempts: dict[str, Any]
+    http: dict[str, Any] | None
     findings: list[dict[str, Any]]
+    suggested_certificates: list[str]
+    reproduce: dict[str, str]
 
 
 class TestOut(Schema):
@@ -179,3 +184,39 @@ class TestPage(Schema):
 
     items: list[TestOut]
     next: str | None = Field(description="Cursor of the next page; null at the end.")
+
+
+class InvokeIn(Schema):
+    """What the call is filled with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    variables: dict[str, str | int | float | bool | None] = Field(
+        default={}, max_length=200, description="Fill the node's `{{variables}}`: all of them, and no others."
+    )
+    payload: str | None = Field(default=None, description="Sent as it is, in place of the node's body.")
+    payload_base64: str | None = Field(default=None, description="The same, for bytes that are no text.")
+    content_type: str | None = Field(default=None, max_length=200, description="Of the payload.")
+
+
+class PresentedOut(Schema):
+    """The client certificate that was presented; all null when none was."""
+
+    certificate: str | None
+    version: int | None
+    sha256: str | None
+    source: Literal["node", "bot", "platform", "none"]
+
+
+class InvokeOut(Schema):
+    """What the backend answered. Its errors are answers too: `status` is the backend's."""
+
+    status: int
+    headers: dict[str, str] = Field(description="By lower-case name; without cookies and what concerns the connection.")
+    body: str
+    body_encoding: Literal["text", "base64"]
+    truncated: bool = Field(description="The body was longer than is read.")
+    location: str | None = Field(description="Where a redirect pointed; none is followed.")
+    timing_ms: dict[str, float]
+    reused: bool
+    client_certificate: PresentedOut

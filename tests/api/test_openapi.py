@@ -61,6 +61,12 @@ REPORT = {
     "steps": [],
     "findings": [],
     "http": None,
+    "server": None,
+    "certificate_request": None,
+    "client_certificate": {},
+    "attempts": {},
+    "suggested_certificates": [],
+    "reproduce": {},
 }
 SCOPES = {
     "nothing but looking": ("administrator", True, {"bot.view"}),
