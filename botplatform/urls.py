@@ -14,4 +14,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
+handler400 = "botplatform.console.errors.bad_request"
 handler500 = "botplatform.console.errors.server_error"
