@@ -26,7 +26,7 @@ def keyring_opens(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
         return [
             Warning(
                 f"Sealed: {sealed.text}",
-                hint="Nothing that needs a private key works until KEYRING_FILE names the right keyring.",
+                hint="Nothing that needs a private key works until this is put right.",
                 id="certificates.W001",
             )
         ]
