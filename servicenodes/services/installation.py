@@ -18,6 +18,7 @@ from botplatform.audit.trail import record
 from certificates.errors import Sealed
 from certificates.key_storage import create_keyring
 from certificates.models import SealedKey
+from servicenodes.models import SealedHeader
 
 ADMINISTRATOR = "admin"
 PASSWORD_BYTES = 15  # 120 bits, 20 characters
@@ -43,7 +44,7 @@ def ensure_keyring(*, actor: Actor) -> bool:
     path = Path(settings.KEYRING_FILE)
     if path.exists():
         return False
-    if SealedKey.objects.exists():
+    if SealedKey.objects.exists() or SealedHeader.objects.exists():
         raise Sealed(f"The keyring {path} is missing, and the database holds keys sealed by it. Restore it.")
     with transaction.atomic():
         create_keyring(path)
