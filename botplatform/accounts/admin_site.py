@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
@@ -27,6 +28,9 @@ class ConsoleAdminSite(AdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.user.is_authenticated and request.user.is_active and not self.has_permission(request):
+            messages.info(
+                request, "The Django admin is for platform administrators and auditors; you have neither role."
+            )
             return redirect("servicenodes:overview")
         return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 

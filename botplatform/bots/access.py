@@ -17,7 +17,9 @@ from botplatform.accounts.models import User
 from botplatform.bots.models import ApiToken, Bot, BotQuerySet, Membership
 from botplatform.bots.roles import (
     ADMINISTRATOR_PERMISSIONS,
+    AUDITOR_PERMISSIONS,
     EVERYBODY_PERMISSIONS,
+    PERMISSION_WORDS,
     ROLE_PERMISSIONS,
     Permission,
     Role,
@@ -27,6 +29,7 @@ from botplatform.bots.roles import (
 from botplatform.errors import NotAllowed
 
 ViewFunction = Callable[..., HttpResponse]
+NAMED = 3  # so many owners are named to whoever needs another role
 PUBLIC = "public"  # the permission of the few pages that need no sign-in
 
 
@@ -101,13 +104,26 @@ def require_permission(permission: Permission) -> Callable[[ViewFunction], ViewF
             granted = permissions_of(request.user, bot)
             request.permissions = granted  # type: ignore[attr-defined]
             if permission not in granted:
-                raise NotAllowed(f"Your role does not include “{permission.value}” here.")
+                raise NotAllowed(_refusal(request.user, permission, bot))
             return view(request, *args, **kwargs)
 
         guarded.permission = permission  # type: ignore[attr-defined]
         return guarded
 
     return decorate
+
+
+def _refusal(user: User, permission: Permission, bot: Bot | None) -> str:
+    """What one may not do, in which role, and who can change that."""
+    act = PERMISSION_WORDS[permission]
+    if bot is None:
+        others = " and auditors" if permission in AUDITOR_PERMISSIONS else ""
+        return f"Only platform administrators{others} may {act} here. Ask one of them."
+    people = Membership.objects.filter(bot=bot)
+    role = people.filter(user=user).values_list("role", flat=True).first() or user.platform_role
+    owners = list(people.filter(role=Role.OWNER, user__is_active=True).values_list("user__username", flat=True)[:NAMED])
+    whom = f"an owner ({', '.join(owners)})" if owners else "a platform administrator"
+    return f"As {role.replace('_', ' ')} of {bot.name} you may not {act}. Ask {whom} for another role."
 
 
 def public(view: ViewFunction) -> ViewFunction:

@@ -28,6 +28,25 @@ class Permission(StrEnum):
     USER_MANAGE = "user.manage"  # platform-wide: create users, change anybody's account
 
 
+# What each of them lets one do, to be said after “you may not”.
+PERMISSION_WORDS = {
+    Permission.CONSOLE: "use the console",
+    Permission.VIEW: "look at this",
+    Permission.NODE_CHANGE: "create or change service nodes",
+    Permission.NODE_ATTACH: "attach certificates to service nodes",
+    Permission.NODE_TEST: "test connections",
+    Permission.NODE_INVOKE: "call service nodes",
+    Permission.CERTIFICATE_IMPORT: "import or change certificates",
+    Permission.TRUST_STORE_IMPORT: "import or change trust stores",
+    Permission.PEOPLE_MANAGE: "add or change people",
+    Permission.BOT_CHANGE: "change the bot",
+    Permission.BOT_CREATE: "create bots",
+    Permission.AUDIT_VIEW: "see the audit trail",
+    Permission.PLATFORM_VIEW: "see the platform’s settings and people",
+    Permission.USER_MANAGE: "create or change users",
+}
+
+
 class Role(StrEnum):
     """What a user is for one bot."""
 

@@ -71,3 +71,9 @@ def test_an_auditor_looks_and_changes_nothing(auditor: User, bot: Bot, sign_in: 
 
 def test_others_see_nothing_of_it(owner: User, sign_in: SignIn) -> None:
     assert sign_in(owner).get("/admin/bots/bot/").status_code == 302
+
+
+def test_whoever_may_not_open_the_admin_is_told(owner: User, sign_in: SignIn) -> None:
+    page = sign_in(owner).get("/admin/", follow=True)
+    assert page.redirect_chain[-1][0] == "/"
+    assert "The Django admin is for platform administrators and auditors" in page.content.decode()
