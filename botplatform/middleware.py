@@ -11,6 +11,7 @@ from django.shortcuts import render
 
 from botplatform.api_kit import problems
 from botplatform.console.errors import database_busy
+from botplatform.console.forms import MAX_FILES
 from botplatform.errors import Conflict, DomainError, InvalidInput, NotAllowed, NotFound
 from botplatform.text import holds_nul_or_surrogate
 
@@ -21,15 +22,18 @@ DRAIN_LIMIT_BYTES = 32 * 1024 * 1024  # a browser shows our page only after it c
 DRAIN_CHUNK_BYTES = 64 * 1024
 
 
-def error_page(request: HttpRequest, error: DomainError, status: int) -> HttpResponse:
-    """The page with the error's one sentence; for programs, the problem document with it."""
+def error_page(request: HttpRequest, error: DomainError, status: int, *, back: str = "") -> HttpResponse:
+    """The page with the error's one sentence, and a link `back` to the form; for programs, the problem document."""
     if request.path_info.startswith(problems.API_ROOT):
         return problems.problem(status, error.text, code=error.code)
-    return render(request, "domain_error.html", {"error": error}, status=status)
+    return render(request, "domain_error.html", {"error": error, "back": back}, status=status)
 
 
 class BodyLimitMiddleware:
-    """413 for a body beyond the cap, before anything parses it."""
+    """413 for a body beyond the cap, before anything parses it.
+
+    The body is left out at once, but the page is made when the request has come as far as its user, for the menu.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -43,8 +47,16 @@ class BodyLimitMiddleware:
         if limit is None or length <= limit:
             return self.get_response(request)
         _drain(request, length)
-        text = f"The files are too large together: at most {limit // 1024} KB can be uploaded at once."
-        return error_page(request, InvalidInput(text, code="too_large"), 413)
+        request._mark_post_parse_error()  # type: ignore[attr-defined]  # an empty form, as Django leaves it itself
+        request.body_too_large = True  # type: ignore[attr-defined]
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: object) -> HttpResponse | None:
+        if not hasattr(request, "body_too_large"):
+            return None
+        most = f"at most {settings.MAX_UPLOAD_KB} KB a file, and {MAX_FILES} files"
+        text = f"That is more than can be uploaded: {most}. Choose only the files that belong together."
+        return error_page(request, InvalidInput(text, code="too_large"), 413, back=request.get_full_path())
 
 
 class SanitisingMiddleware:

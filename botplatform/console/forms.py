@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile as DjangoFile
 from django.db.models import Q
@@ -13,7 +14,7 @@ from django.http import HttpRequest
 
 from botplatform.errors import DomainError, NotAllowed, NotFound
 
-MAX_FILES = 10
+MAX_FILES = 20
 CHOICES_OFFERED = 50
 FIND, ENTER = "find", "enter"  # the buttons `act`: narrow a list of choices instead of saving; what Enter presses
 
@@ -22,6 +23,11 @@ class ManyFilesInput(forms.ClearableFileInput):
     """A file input for several files."""
 
     allow_multiple_selected = True
+
+    def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
+        """With the limits, so that the page can tell before anything is sent."""
+        limits = {"data-max-kb": settings.MAX_UPLOAD_KB, "data-max-files": MAX_FILES}
+        return super().build_attrs(base_attrs, extra_attrs) | limits
 
 
 class ManyFilesField(forms.FileField):

@@ -28,6 +28,29 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") closeMenus(null);
 });
 
+// Files beyond the limits are told before they are sent; the server refuses them too.
+function tooLarge(input) {
+  const most = Number(input.dataset.maxKb), files = [...input.files];
+  const large = files.find((file) => file.size > most * 1024);
+  if (large) return `${large.name} has ${Math.ceil(large.size / 1024)} KB; a file may have ${most} KB.`;
+  const count = Number(input.dataset.maxFiles);
+  return files.length > count ? `These are ${files.length} files; ${count} can be uploaded at once.` : "";
+}
+document.addEventListener("change", (event) => {
+  const input = event.target.closest("input[type=file][data-max-kb]");
+  if (!input) return;
+  const told = input.parentElement.querySelector("[data-too-large]") || document.createElement("p");
+  Object.assign(told, { className: "field-error", role: "alert", textContent: tooLarge(input) });
+  told.dataset.tooLarge = "";
+  input.after(told);
+});
+document.addEventListener("submit", (event) => {
+  const input = event.target.querySelector("input[type=file][data-max-kb]");
+  if (!input || !tooLarge(input)) return;
+  event.preventDefault();
+  input.focus();
+});
+
 // Files dropped on a drop zone become the file field's choice.
 function dropZones(root) {
   for (const zone of root.querySelectorAll("[data-drop]")) {
@@ -40,7 +63,7 @@ function dropZones(root) {
       event.preventDefault();
       zone.classList.remove("is-over");
       input.files = event.dataTransfer.files;
-      input.dispatchEvent(new Event("change"));
+      input.dispatchEvent(new Event("change", { bubbles: true }));
     });
   }
 }

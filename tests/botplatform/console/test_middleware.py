@@ -72,6 +72,30 @@ def test_also_where_no_view_is_asked(client: Client, monkeypatch: pytest.MonkeyP
     assert answer["Content-Security-Policy"]
 
 
+@pytest.mark.django_db
+def test_too_large_files_are_told_within_the_menu_with_the_way_back(
+    sign_in: SignIn, administrator: User, bot: Bot
+) -> None:
+    url = "/bots/acme/certificates/import/?name=bank-api"
+    pile = SimpleUploadedFile("client.p12", b"x" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1))
+    answer = sign_in(administrator).post(url, {"files": [pile], "name": "bank-api"})
+    page = answer.content.decode()
+    assert answer.status_code == 413
+    assert "at most 256 KB a file, and 20 files" in page
+    assert f'href="{url}">Back to the form' in page
+    assert 'aria-label="Main"' in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/nowhere/", "/bots/acme/nodes/new/"])
+def test_what_one_may_not_see_or_do_is_told_within_the_menu(
+    sign_in: SignIn, viewer: User, stranger: User, path: str
+) -> None:
+    page = sign_in(viewer if "new" in path else stranger).get(path).content.decode()
+    assert 'aria-label="Main"' in page
+    assert "Change your password" in page
+
+
 TRAPS: dict[str, dict[str, Any]] = {
     "NUL in the query string": {"path": "/sign-in/?next=%00"},
     "NUL in a name of the query string": {"path": "/sign-in/?a%00=1"},
@@ -167,7 +191,7 @@ def test_a_body_beyond_the_cap_is_413_with_a_page(client: Client) -> None:
     too_large = SimpleUploadedFile("a.p12", b"x" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1))
     answer = client.post("/sign-in/", {"file": too_large})
     assert answer.status_code == 413
-    assert f"at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024} KB".encode() in answer.content
+    assert f"at most {settings.MAX_UPLOAD_KB} KB a file".encode() in answer.content
     assert answer["Content-Security-Policy"]
 
 
