@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from botplatform.accounts.models import PlatformRole
+from botplatform.bots.roles import Role
 from botplatform.version import product_version
 from demo.certificates import PASSPHRASE
 from demo.faces import FACES
@@ -74,6 +76,13 @@ def test_make_targets_exist(document: Path) -> None:
     used = set(re.findall(r"`(?:\w+=\S+ )*make ([a-z][\w-]*)", document.read_text()))
     used |= set(re.findall(r"^make ([a-z][\w-]*)", document.read_text(), flags=re.MULTILINE))
     assert used <= targets
+
+
+def test_the_operators_read_of_every_role() -> None:
+    section = (PROJECT / "docs/operations.md").read_text().partition("\n## People\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([a-z ]+) \|", section, flags=re.MULTILINE)
+    roles = {role.value.replace("_", " ") for role in Role}
+    assert set(rows) - {"role"} == roles | {role.label for role in PlatformRole if role.value}
 
 
 def test_the_readme_tells_the_five_faces() -> None:
