@@ -50,12 +50,18 @@ def echo(connection: ssl.SSLSocket) -> None:
         while len(data) < length:
             data += connection.recv(65536)
         body, data = data[:length], data[length:]
-        connection.sendall(answer(first, headers, body))
+        connection.sendall(answer(first, headers, body, client_of(connection)))
 
 
-def answer(first: str, headers: dict[str, str], body: bytes) -> bytes:
+def client_of(connection: ssl.SSLSocket) -> str:
+    """The common name of the client's certificate, or nothing."""
+    subject: Any = (connection.getpeercert() or {}).get("subject", ())
+    return next((value for part in subject for key, value in part if key == "commonName"), "")
+
+
+def answer(first: str, headers: dict[str, str], body: bytes, client: str) -> bytes:
     method, target, _ = first.split(" ")
-    seen = {"method": method, "target": target, "headers": headers, "body": body.decode("latin-1")}
+    seen = {"method": method, "target": target, "headers": headers, "body": body.decode("latin-1"), "client": client}
     text = json.dumps(seen).encode()
     status = target.split("/")[2] if target.startswith("/status/") else "200"
     extra = "Location: https://169.254.169.254/\r\n" if status == "302" else ""
