@@ -8,10 +8,12 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
+from botplatform.bots.models import validate_slug
 from botplatform.console.forms import ManyFilesField
 from certificates.models import ClientCertificate
 from certificates.pki.inspection import Finding, Severity
 
+IMPORT_PAGE = "import"
 NAME_HELP = "Lower-case letters, digits and hyphens, for example “bank-api”. Nodes are attached to this name."
 ACCEPTED = ".p12,.pfx,.pem,.crt,.cer,.der,.key,.p7b,.p7c,.p8"
 
@@ -47,6 +49,14 @@ class ImportForm(forms.Form):
         self.fields["make_default"].label = f"Make it the default of {owner_name}"
         sent = self.data.getlist("allow") if hasattr(self.data, "getlist") else []
         self.fields["allow"].choices = [(code, code) for code in sent]  # type: ignore[attr-defined]
+
+    def clean_name(self) -> str:
+        """Told with the files still at hand: the preview is not the place to learn that nothing can be saved."""
+        name = str(self.cleaned_data["name"])
+        validate_slug(name)
+        if name == IMPORT_PAGE:
+            raise forms.ValidationError(f"“{name}” is a page of the console; choose another name.")
+        return name
 
     def clean_files(self) -> list[Any]:
         files: list[Any] = self.cleaned_data["files"]

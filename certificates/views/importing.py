@@ -26,7 +26,7 @@ from certificates.services import uploads
 from certificates.services.importing import ImportResult, import_certificate, preview
 from certificates.services.state import sealed_reason
 
-TICK_OR_LEAVE = "Tick every finding that you insist on, or start again with other files."
+TICK_OR_LEAVE = "Nothing is saved. Tick the box of every finding that you insist on, or start again with other files."
 PASSPHRASE_ERRORS = {"passphrase_required", "passphrase_wrong"}
 
 
@@ -48,7 +48,7 @@ def import_page(request: HttpRequest, bot: Bot | None = None) -> HttpResponse:
             context |= _look(request, bot, form, upload)
         except DomainError as error:
             _refuse(form, error, context)
-    if form.errors and not request.FILES:
+    if form.errors and not context["sealed"]:
         context = _kept(request, form) | context
     return render(request, "certificates/import.html", context, status=status_of(form))
 
@@ -64,6 +64,8 @@ def _read(request: HttpRequest, form: ImportForm) -> uploads.Upload:
     typed = form.cleaned_data["passphrase"]
     passphrase = Secret(typed.encode("utf-8")) if typed else None
     if files := form.cleaned_data["files"]:
+        for file in files:
+            file.seek(0)  # it may have been read before, when something else was refused
         read = tuple(UploadedFile(file.name or "file", file.read()) for file in files)
         return uploads.Upload(read, passphrase)
     before = uploads.unseal(actor=_actor(request), token=form.cleaned_data["upload"])
@@ -86,7 +88,8 @@ def _look(request: HttpRequest, bot: Bot | None, form: ImportForm, upload: uploa
 def _show_bundle_error(form: ImportForm, found: Inspection) -> None:
     if found.error is not None:
         field = "passphrase" if found.error.code in PASSPHRASE_ERRORS else "files"
-        where = f"{found.error.file}: " if found.error.file else ""
+        named = found.error.file or ""
+        where = "" if named in found.error.text else f"{named}: "
         form.add_error(field, f"{where}{found.error.text}")
 
 
@@ -123,14 +126,17 @@ def _refuse(form: ImportForm, error: DomainError, context: dict[str, Any]) -> No
     show_error(form, error, field=field)
 
 
+@sensitive_variables()
 def _kept(request: HttpRequest, form: ImportForm) -> dict[str, Any]:
-    """The pile of the step before, while it is good: a mistyped name must not cost another choice of files."""
-    token = form.data.get("upload", "")
+    """The pile just sent or of the step before: a mistyped name must not cost another choice of files."""
+    if not {"files", "passphrase", "upload"} <= set(form.cleaned_data):
+        return {}
     try:
-        before = uploads.unseal(actor=_actor(request), token=token)
+        upload = _read(request, form)
+        token = uploads.seal(actor=_actor(request), upload=upload)
     except DomainError:
         return {}
-    return {"upload": token, "file_names": [file.name for file in before.files]}
+    return {"upload": token, "file_names": [file.name for file in upload.files]}
 
 
 def _done(request: HttpRequest, result: ImportResult) -> HttpResponse:

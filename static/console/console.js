@@ -51,6 +51,11 @@ document.addEventListener("submit", (event) => {
   input.focus();
 });
 
+// What answers a form and is kept nowhere cannot be shown again: Back then leads to the empty form.
+document.addEventListener("DOMContentLoaded", () => {
+  if (document.querySelector("[data-once]")) history.replaceState(null, "", location.href);
+});
+
 // Files dropped on a drop zone become the file field's choice.
 function dropZones(root) {
   for (const zone of root.querySelectorAll("[data-drop]")) {

@@ -155,15 +155,26 @@ def test_a_name_that_is_none_is_told_before_saving_ends(
     assert 'value="Not A Slug"' in answer.content.decode()
 
 
-@pytest.mark.parametrize("name", ["", "Not A Slug"])
-def test_a_mistyped_name_does_not_cost_the_files(
-    sign_in: SignIn, manager: User, bot: Bot, issued: Issued, name: str
+@pytest.mark.parametrize("step", ["look", "save"])
+@pytest.mark.parametrize("name", ["", "Not A Slug", "Bänk Straße", "import"])
+def test_a_mistyped_name_is_told_at_once_and_does_not_cost_the_files(
+    sign_in: SignIn, manager: User, bot: Bot, issued: Issued, name: str, step: str
 ) -> None:
     client = sign_in(manager)
-    page = client.post(URL, {"upload": token_of(look(client, issued)), "name": name, "save": "1"}).content.decode()
+    if step == "look":
+        page = look(client, issued, name=name)
+    else:
+        page = client.post(URL, {"upload": token_of(look(client, issued)), "name": name, "save": "1"}).content.decode()
+    assert "id_name_error" in page
     assert "Already here: mail.p12" in page
     again = client.post(URL, {"upload": token_of(page), "name": "bank-api", "look": "1"})
     assert "Found: acme-bot" in again.content.decode()
+
+
+def test_an_error_names_the_file_once(sign_in: SignIn, manager: User, bot: Bot, issued: Issued) -> None:
+    page = look(sign_in(manager), issued, passphrase=None)
+    told = page[page.index("id_passphrase_error") :]
+    assert told[: told.index("</div>")].count("mail.p12") == 1
 
 
 def test_a_sealed_console_says_so(
