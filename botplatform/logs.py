@@ -13,14 +13,16 @@ from structlog.typing import Processor
 from botplatform.text import printable
 
 FORMATS = ("json", "console")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _SECRET_NAME = re.compile(r"pass(word|phrase)|secret|token|private_key|cookie|authorization", re.IGNORECASE)
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
 
-def configure(log_format: str) -> dict[str, Any]:
+def configure(log_format: str, level: str = "INFO") -> dict[str, Any]:
     """Route structlog through the standard library's logging; returns Django's `LOGGING`.
 
-    `log_format` is `json` or `console`.
+    `log_format` is `json` or `console`; `level` is the least that is told. Everyday events, among them the hash of
+    each audit event, are INFO.
     """
     if log_format not in FORMATS:
         raise ImproperlyConfigured(f"LOG_FORMAT is one of {', '.join(FORMATS)}.")
@@ -52,7 +54,7 @@ def configure(log_format: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"structured": formatter},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
-        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "root": {"handlers": ["stderr"], "level": level},
         # Django's own handlers would print twice, and mail a report of each error.
         "loggers": {name: {"handlers": [], "propagate": True} for name in ("django", "django.server")},
     }

@@ -56,7 +56,8 @@ TEST_TIMEOUT_S = env.number("TEST_TIMEOUT_S", 10, least=1, most=60)
 API_CALLS_PER_MINUTE = env.number("API_CALLS_PER_MINUTE", 3000, least=0, most=1_000_000)  # of one token; 0: no limit
 CALL_COUNTERS_FLUSH_S = 5  # how much of the counting of calls a killed process loses at most
 LOG_FORMAT = env.choice("LOG_FORMAT", "console" if DEBUG else "json", logs.FORMATS)
-LOGGING = logs.configure(LOG_FORMAT)
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", logs.LEVELS)
+LOGGING = logs.configure(LOG_FORMAT, LOG_LEVEL)
 # Each returns a sentence that says why the product is not ready, or None. Named by string, as URLs are.
 READINESS_CHECKS = ["certificates.key_storage.sealed_reason"]
 

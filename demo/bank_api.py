@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.describe:
         sys.stdout.write(json.dumps(describe(material, ports)) + "\n")
         return 0
-    return _serve(material, ports)
+    return _serve(material, ports, greet=not options.no_greeting)
 
 
 def describe(material: Material, ports: tuple[int, ...]) -> dict[str, object]:
@@ -50,7 +50,7 @@ def describe(material: Material, ports: tuple[int, ...]) -> dict[str, object]:
     }
 
 
-def _serve(material: Material, ports: tuple[int, ...]) -> int:
+def _serve(material: Material, ports: tuple[int, ...], *, greet: bool) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # threads inherit it: only `sigwait` below takes them
     servers: list[FaceServer] = []
     try:
@@ -61,8 +61,9 @@ def _serve(material: Material, ports: tuple[int, ...]) -> int:
         return PORT_TAKEN
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    sys.stdout.write(f"demo bank · ready on ports {', '.join(map(str, ports))}\n")
-    sys.stdout.flush()
+    if greet:
+        sys.stdout.write(f"demo bank · ready on ports {', '.join(map(str, ports))}\n")
+        sys.stdout.flush()
     signal.sigwait(ENDING)
     return 0  # all threads are daemons: nobody's open connection keeps the bank from ending
 
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="first of five ports (default %(default)s)")
     parser.add_argument("--ports", type=_ports, help="all five ports, separated by commas")
     parser.add_argument("--describe", action="store_true", help="make the certificates, print the faces as JSON, end")
+    parser.add_argument("--no-greeting", action="store_true", help="tell only what callers do")
     return parser
 
 

@@ -106,7 +106,7 @@ def test_from_nothing(fresh: tuple[Installation, subprocess.CompletedProcess[str
 
 def test_the_password_signs_in(fresh: tuple[Installation, subprocess.CompletedProcess[str]]) -> None:
     installation, done = fresh
-    found = re.search(r"as “(\w+)” with the password (\S+)", done.stdout)
+    found = re.search(r"User +(\w+)\n +Password +(\S+) +shown only this once\n\n\Z", done.stdout)
     assert found is not None
     code = "print(a(username=os.environ['WHO'], password=os.environ['WITH']))"
     script = f"import os; from django.contrib.auth import authenticate as a; {code}"

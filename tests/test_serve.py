@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -85,6 +86,7 @@ def test_it_serves_and_ends_without_orphans(start: Start, port: int) -> None:
     process = start(DEMO_PORT=str(free_base_port()))
     said = wait_until_ready(process)
     assert "accepted (proven)" in said
+    assert re.search(r"Password  \S+ .*\n\nThe console is ready: [^\n]*\n\Z", said)  # seen last, not scrolled away
     assert f"http://localhost:{port}/" in said
     for path in ("healthz", "sign-in/"):
         with urllib.request.urlopen(f"http://localhost:{port}/{path}", timeout=20) as answer:
@@ -94,6 +96,10 @@ def test_it_serves_and_ends_without_orphans(start: Start, port: int) -> None:
     process.send_signal(signal.SIGINT)
     assert process.wait(STOP_TIMEOUT_S) == 0
     assert are_gone(parts)
+    assert process.stderr is not None
+    told = process.stderr.read()
+    assert told.startswith("Preparing the database")
+    assert told.count("\n") == 2, told  # everyday events are not for a newcomer's terminal
 
 
 def test_when_one_part_dies_all_end(start: Start) -> None:

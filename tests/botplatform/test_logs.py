@@ -83,3 +83,8 @@ def test_unknown_format_is_refused() -> None:
 
 def test_django_mails_no_report() -> None:
     assert logging.getLogger("django").handlers == []
+
+
+def test_the_witness_of_the_trail_is_told_unless_it_is_turned_off() -> None:
+    assert configure("json")["root"]["level"] == "INFO"
+    assert configure("json", "WARNING")["root"]["level"] == "WARNING"

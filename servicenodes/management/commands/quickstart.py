@@ -59,8 +59,10 @@ class Command(ConsoleCommand):
         self.show(f"Its four neighbours tell other truths: sign in, open “{node.bot.name}”, and test them.")
 
     def _sign_in(self, password: str | None) -> None:
-        self.show(f"Console: {settings.BASE_URL}/")
         if password:
-            self.show(f"Sign in as “{installation.ADMINISTRATOR}” with the password {password} (shown only this once).")
+            self.show(f"\n    Console   {settings.BASE_URL}/")
+            self.show(f"    User      {installation.ADMINISTRATOR}")
+            self.show(f"    Password  {password}    shown only this once\n\n")
         else:
+            self.show(f"Console: {settings.BASE_URL}/")
             self.show("Sign in with the account you have. `manage.py changepassword NAME` sets a new password.")
