@@ -141,8 +141,10 @@ class AddressPolicy:
         for address in checked:
             category = self._denied(host.lower(), port, address)
             if category is not None:
+                article = "an" if category == "unspecified" else "a"
                 raise AddressDenied(
-                    f"{host} leads to a {category} address, which this installation does not allow.", category=category
+                    f"{host} leads to {article} {category} address, which this installation does not allow.",
+                    category=category,
                 )
         return checked
 

@@ -20,6 +20,7 @@ from servicenodes.tls.observation import Failure
 
 CHUNK = 65536
 MAX_ADDRESSES = 8
+MAX_PROXY_HEAD = 16 * 1024
 MAX_UNBOUNDED = 1024 * 1024
 Resolver = Callable[[str, int], Sequence[str]]
 
@@ -199,9 +200,11 @@ def _ask_for_tunnel(wire: Wire, where: str, deadline: Deadline) -> None:
             event = machine.next_event()
             if event is h11.NEED_DATA:
                 # One byte at a time: what follows the answer belongs to the tunnel.
-                data = wire.receive(deadline, 1)
+                data = wire.receive(deadline, 1) if deadline.left else None
                 if data is None:
                     raise _proxy_failed("The proxy does not answer.", Failure.PROXY_UNREACHABLE)
+                if wire.received > MAX_PROXY_HEAD:
+                    raise _proxy_failed("The proxy’s answer is too long.", Failure.PROXY_REFUSED)
                 machine.receive_data(data)
             elif isinstance(event, h11.Response):
                 if not 200 <= event.status_code < 300:

@@ -177,3 +177,17 @@ def test_a_request_longer_than_a_record_arrives_whole() -> None:
         _, judgement = probe(peer.url, world().clients["good_p256"], headers=headers)
     assert judgement.verdict is V.ACCEPTED_NOT_ENFORCED
     assert min(lengths) > 40_000
+
+
+def test_a_proxy_that_never_comes_to_the_point_is_left() -> None:
+    def behave(connection: socket.socket) -> None:
+        connection.recv(4096)
+        while True:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+    with raw_server(behave) as proxy:
+        started = time.monotonic()
+        url = f"http://127.0.0.1:{proxy.port}"
+        _, judgement = probe("https://127.0.0.1:9/", world().clients["good_p256"], proxy=url, timeout_s=2.0)
+    assert judgement.reason == "proxy_refused"
+    assert time.monotonic() - started < 3

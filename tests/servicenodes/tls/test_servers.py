@@ -388,19 +388,3 @@ def test_request_after_the_request_in_tls_1_2_is_seen_as_late(tmp_path: Path) ->
     assert observation.real.requested_late
     assert observation.real.sent == "certificate"
     assert "requested_late" in {finding.code for finding in judgement.findings}
-
-
-@pytest.mark.parametrize(
-    ("options", "verdict", "reason"),
-    [
-        ({"key": "rsa-1024"}, V.REJECTED, R.BAD_CERTIFICATE),
-        ({"signature_hash": "sha1"}, V.REJECTED, R.BAD_CERTIFICATE),
-        ({"key": "ed25519"}, V.ACCEPTED, R.PROVEN),
-        ({"key": "ec-p384"}, V.ACCEPTED, R.PROVEN),
-    ],
-)
-def test_other_keys_and_signatures(options: dict[str, str], verdict: V, reason: R) -> None:
-    client = world().issuing.issue("other.example", **options)  # type: ignore[arg-type]
-    with _requires() as peer:
-        _, judgement = probe(peer.url, client.credential())
-    assert (judgement.verdict, judgement.reason) == (verdict, reason)
