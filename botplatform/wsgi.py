@@ -8,6 +8,7 @@ from typing import Any
 
 import django
 from django.conf import settings
+from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
@@ -39,9 +40,12 @@ def _set_up() -> None:
     try:
         django.setup(set_prefix=False)
         bool(settings.SECRET_KEY)  # Django complains only when somebody signs in
+        wrong = [found.msg for found in checks.run_checks(tags=[checks.Tags.security]) if found.is_serious()]
     except ImproperlyConfigured as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(BOOT_FAILED) from error
+        wrong = [str(error)]
+    if wrong:
+        sys.stderr.write("".join(f"{text}\n" for text in wrong))
+        raise SystemExit(BOOT_FAILED)
 
 
 _set_up()

@@ -14,7 +14,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    DjangoHelpFormatter,
+    SystemCheckError,
+)
 from django.db.utils import OperationalError, ProgrammingError
 
 from botplatform.accounts.actors import Actor
@@ -105,6 +111,8 @@ class ConsoleCommand(BaseCommand):
             sys.exit(1)
         except DomainError as error:
             raise CommandError(printable(error.text), returncode=2) from error
+        except SystemCheckError as error:  # speaks for itself, in several lines
+            raise SystemCheckError(str(error), returncode=2) from error
         except CommandError as error:
             raise CommandError(str(error), returncode=2) from error
         except (OperationalError, ProgrammingError) as error:

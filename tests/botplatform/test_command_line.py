@@ -30,7 +30,12 @@ def test_a_wrong_setting_is_one_sentence_and_2(tmp_path: Path, command: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("setting", "text"), [({"TEST_TIMEOUT_S": "abc"}, "TEST_TIMEOUT_S must be"), ({"SECRET_KEY": ""}, "SECRET_KEY")]
+    ("setting", "text"),
+    [
+        ({"TEST_TIMEOUT_S": "abc"}, "TEST_TIMEOUT_S must be"),
+        ({"SECRET_KEY": ""}, "SECRET_KEY"),
+        ({"EGRESS_ALLOW": "garbage"}, "EGRESS_ALLOW: “garbage” is neither"),
+    ],
 )
 def test_the_server_says_the_same_and_gives_up(tmp_path: Path, setting: dict[str, str], text: str) -> None:
     options = ["--worker-class", "gthread", "--no-control-socket", "--bind", f"unix:{tmp_path / 'socket'}"]
@@ -38,6 +43,13 @@ def test_the_server_says_the_same_and_gives_up(tmp_path: Path, setting: dict[str
     assert ended.returncode == 3
     assert text in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_worker_does_not_start_with_networks_that_are_none(tmp_path: Path) -> None:
+    ended = run(tmp_path, "manage.py", "worker", EGRESS_ALLOW="garbage")
+    assert ended.returncode == 2
+    assert "EGRESS_ALLOW: “garbage” is neither" in ended.stderr
+    assert "worker started" not in ended.stderr
 
 
 def test_no_such_command_is_2(tmp_path: Path) -> None:

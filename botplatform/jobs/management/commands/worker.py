@@ -7,6 +7,7 @@ import signal
 from types import FrameType
 from typing import Any
 
+from django.core.checks import Tags
 from django.core.management.base import CommandParser
 
 from botplatform.console.commands import ConsoleCommand
@@ -22,7 +23,7 @@ class Command(ConsoleCommand):
     help = "Do background work (connection tests) until SIGTERM or Ctrl-C; a second signal ends it at once."
     quiet_logs = False
     works_in_threads = True
-    requires_system_checks: list[str] = []  # it serves no URL; `serve` and `check` look at those
+    requires_system_checks = [Tags.security]  # all that settings alone can break; it serves no URL
     examples = """
         manage.py worker
         manage.py worker --concurrency 16
