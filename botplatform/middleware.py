@@ -80,7 +80,7 @@ class SanitisingMiddleware:
 
     @staticmethod
     def _refuse(request: HttpRequest, text: str) -> HttpResponse:
-        return error_page(request, InvalidInput(text, code="malformed"), 400)
+        return error_page(request, InvalidInput(text, code="unreadable_request"), 400)
 
 
 class DomainErrorMiddleware:

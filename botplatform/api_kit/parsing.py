@@ -18,7 +18,7 @@ LARGEST_NUMBER = 2**53  # beyond it, JSON programs disagree about the value
 
 def malformed(text: str) -> InvalidInput:
     """400: the request itself cannot be read."""
-    return InvalidInput(text, code="malformed")
+    return InvalidInput(text, code="unreadable_request")
 
 
 class StrictParser(Parser):

@@ -30,13 +30,13 @@ BY_CODE = {
     "too_many_tests": 429,
     "too_many_calls": 429,
     "unsupported_media_type": 415,
-    "malformed": 400,
+    "unreadable_request": 400,
     "certificate_unusable": 409,
     "envelope_broken": 409,
 }
 # What is said when Django, or a middleware, refuses before a route is reached.
 SENTENCES = {
-    400: ("malformed", "The request cannot be read."),
+    400: ("unreadable_request", "The request cannot be read."),
     401: ("unauthorized", "A valid token is needed: send “Authorization: Bearer …”."),
     403: ("not_allowed", "This is not allowed."),
     404: ("not_found", NOT_FOUND),

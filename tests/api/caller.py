@@ -21,6 +21,27 @@ from botplatform.bots.services.tokens import create_token
 from tests.pki import Issued
 
 ROOT = "/api/v1"
+REPORT: dict[str, Any] = {  # the least that a report holds
+    "node": "acme/pay",
+    "url": "https://127.0.0.1:9/",
+    "started_at": "2026-11-22T12:00:00Z",
+    "duration_ms": 0.1,
+    "verdict": "address_denied",
+    "reason": None,
+    "certainty": "certain",
+    "layer": "policy",
+    "summary": "Denied.",
+    "advice": [],
+    "steps": [],
+    "findings": [],
+    "http": None,
+    "server": None,
+    "certificate_request": None,
+    "client_certificate": {},
+    "attempts": {},
+    "suggested_certificates": [],
+    "reproduce": {},
+}
 
 
 class Caller:

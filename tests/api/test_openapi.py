@@ -33,7 +33,7 @@ from botplatform.api import api
 from botplatform.api_kit.documents import openapi
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import TOKEN_PERMISSIONS
-from tests.api.caller import make_token
+from tests.api.caller import REPORT, make_token
 from tests.factories import make_certificate, make_node, make_test, make_trust_store
 from tests.pki import CA
 
@@ -47,27 +47,6 @@ CHECKS: list[Any] = [
     allow_header_conformance,
 ]
 EXISTING = {"bot": "acme", "node": "pay", "name": "api", "test": "00000000-0000-0000-0000-000000000001"}
-REPORT = {
-    "node": "acme/pay",
-    "url": "https://127.0.0.1:9/",
-    "started_at": "2026-11-22T12:00:00Z",
-    "duration_ms": 0.1,
-    "verdict": "address_denied",
-    "reason": None,
-    "certainty": "certain",
-    "layer": "policy",
-    "summary": "Denied.",
-    "advice": [],
-    "steps": [],
-    "findings": [],
-    "http": None,
-    "server": None,
-    "certificate_request": None,
-    "client_certificate": {},
-    "attempts": {},
-    "suggested_certificates": [],
-    "reproduce": {},
-}
 SCOPES = {
     "nothing but looking": ("administrator", True, {"bot.view"}),
     "a developer's": ("developer", True, TOKEN_PERMISSIONS),
