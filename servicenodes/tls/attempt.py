@@ -78,7 +78,7 @@ class Conversation(Link):
     def ask(self) -> None:
         """Send the request, and read on even if it could not be sent."""
         self.wait = self.deadline.or_sooner(self._plan.patience_s)
-        with suppress(ConnectionError, MachineFailed):  # what the server said before is still to be read
+        with suppress(OSError, MachineFailed):  # what the server said before is still to be read
             self._send_request()
         self.guard(lambda: self._read_until(lambda: False))
         if self.ending is None:

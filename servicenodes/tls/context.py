@@ -30,7 +30,7 @@ NO_AUTO_CHAIN = 0x8
 # `on_verify_strong`, small Diffie-Hellman groups by not offering any.
 LEVEL_FOR_WEAK_KEYS = b"DEFAULT:!kDHE:@SECLEVEL=1"
 WEAK_RSA_BITS = range(1024, 2048)
-MAX_AGE_S = 120.0
+MAX_AGE_S = 120.0  # seconds; a forgotten one goes at most half as long after that
 MAX_KEPT = 128
 
 Key = tuple[object, ...]
@@ -69,13 +69,29 @@ def context_for(spec: ContextSpec) -> SSL.Context:
             return context
     context = build_context(spec)
     with _lock:
+        if not _kept:
+            _forget_later()
         _kept[key] = (now, context)
         _kept.move_to_end(key)
-        for old in [name for name, (made_at, _) in _kept.items() if now - made_at >= MAX_AGE_S]:
-            del _kept[old]
         while len(_kept) > MAX_KEPT:
             _kept.popitem(last=False)
     return context
+
+
+def _forget_later() -> None:
+    """A process with nothing more to do must not keep keys either, so a timer looks after them."""
+    timer = threading.Timer(MAX_AGE_S / 2, _forget_old)
+    timer.daemon = True
+    timer.start()
+
+
+def _forget_old() -> None:
+    now = time.monotonic()
+    with _lock:
+        for old in [name for name, (made_at, _) in _kept.items() if now - made_at >= MAX_AGE_S]:
+            del _kept[old]
+        if _kept:
+            _forget_later()
 
 
 def forget_contexts() -> None:

@@ -104,7 +104,7 @@ class Link:
             phase()
         except CloseNotify:
             self.ending = Ending.CLOSED
-        except ConnectionError:
+        except OSError:  # a reset, or what the network says of a connection that it lost
             self.ending = Ending.RESET
         except MachineFailed as failed:
             received = any(alert.received and alert.fatal for alert in self._transcript.alerts)
@@ -144,7 +144,7 @@ class Link:
         self.flush()
 
     def _send_rest(self) -> None:
-        with suppress(ConnectionError):
+        with suppress(OSError):
             self._wire.send(self._machine.output(), Deadline(0.0))
 
 

@@ -214,7 +214,7 @@ def _ask_for_tunnel(wire: Wire, where: str, deadline: Deadline) -> None:
                 raise _proxy_failed("The proxy closed the connection.", Failure.PROXY_REFUSED)
     except h11.RemoteProtocolError:
         raise _proxy_failed("The proxy does not speak HTTP.", Failure.PROXY_REFUSED) from None
-    except ConnectionError:
+    except OSError:
         raise _proxy_failed("The proxy closed the connection.", Failure.PROXY_REFUSED) from None
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
+import time
+import weakref
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -12,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from OpenSSL import SSL
 
 from servicenodes.errors import CredentialRefused
-from servicenodes.tls import transcript
+from servicenodes.tls import context, transcript
 from servicenodes.tls.context import ContextSpec, build_context, context_for, forget_contexts
 from servicenodes.tls.http import MAX_RAW, Exchange
 from servicenodes.tls.judgement import Verdict
@@ -146,3 +149,16 @@ def test_the_status_line_is_enough_unless_the_body_may_tell() -> None:
     assert told(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\n", b"abc") == (True, 400)
     assert told(b"220 mail.example ESMTP\r\n") == (True, None)
     assert told(b"x" * MAX_RAW) == (True, None)
+
+
+def test_contexts_are_forgotten_even_if_nothing_happens_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_contexts()
+    monkeypatch.setattr(context, "MAX_AGE_S", 0.1)
+    kept = weakref.ref(
+        context_for(ContextSpec(AttemptKind.REAL, world().trust, credential=world().clients["good_rsa"]))
+    )
+    end = time.monotonic() + 5
+    while kept() is not None and time.monotonic() < end:
+        time.sleep(0.02)
+        gc.collect()
+    assert kept() is None
