@@ -115,8 +115,9 @@ class Pools:
 
     def close(self) -> None:
         """Close what is idle and forget every credential; calls in flight finish."""
-        self._closed.set()
         with self._lock:
+            self._closed.set()
+            self._closed, self._sweeper = threading.Event(), None
             closing = list(self._pools.values())
             self._pools.clear()
             self._lines.clear()

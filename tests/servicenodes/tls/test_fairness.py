@@ -13,7 +13,8 @@ import pytest
 
 from servicenodes.tls.judgement import Certainty, Reason, Verdict
 from servicenodes.tls.observation import AttemptKind
-from tests.servers import connect_proxy, python_server, raw_server
+from tests.proxies import connect_proxy
+from tests.servers import python_server, raw_server
 from tests.servicenodes.tls.world import LOOPBACK, probe, world
 
 V = Verdict

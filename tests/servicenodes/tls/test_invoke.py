@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from botplatform.errors import InvalidInput
+from certificates.pki.credential import Credential
 from servicenodes.errors import CredentialRefused
 from servicenodes.tls.address_policy import AddressPolicy
 from servicenodes.tls.invoke import Caller, CallFailed
 from servicenodes.tls.judgement import Layer, Reason, Verdict
 from tests.pki import CA
-from tests.servers import connect_proxy, free_port, python_server, raw_server, wait_until_listening
+from tests.proxies import connect_proxy
+from tests.servers import free_port, python_server, raw_server, wait_until_listening
 from tests.servicenodes.tls.calls import Backend, call_request, make_call, opened, outcome, refused, serve
 from tests.servicenodes.tls.world import server_certificate, world
 
@@ -228,10 +230,12 @@ def test_a_name_is_resolved_once_and_its_checked_address_called() -> None:
 
 
 def test_certificate_that_the_engine_does_not_take(caller: Caller) -> None:
-    weak = world().issuing.issue("weak.example", key="rsa-1024").credential()
+    other = world().issuing.issue("other.example").private_key
+    issued = world().issuing.issue("mixed-up.example").credential()
+    mixed_up = Credential(issued.leaf, issued.chain, other, issued.spki_sha256)
     backend = Backend()
     with serve(backend) as peer, pytest.raises(CallFailed) as caught:
-        caller.call(call_request(peer.url), open_credential=lambda: weak)
+        caller.call(call_request(peer.url), open_credential=lambda: mixed_up)
     assert (caught.value.verdict, caught.value.reason) == (V.CERTIFICATE_UNUSABLE, R.ENGINE_REFUSED)
     assert backend.connections == 0
 

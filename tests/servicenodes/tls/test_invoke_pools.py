@@ -249,6 +249,11 @@ def test_the_sweeper_works_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         make_call(caller, peer.url)
         until(lambda: backend.open == 0)
         until(lambda: not caller._pools._pools and caller._pools._sweeper is None)
+        make_call(caller, peer.url)
+        caller.close()
+        until(lambda: backend.open == 0)
+        make_call(caller, peer.url)  # after closing it starts anew, sweeper included
+        until(lambda: backend.open == 0)
 
 
 # --- Bounds -----------------------------------------------------------------------------------------------------------

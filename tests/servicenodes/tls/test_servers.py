@@ -19,9 +19,9 @@ import pytest
 from servicenodes.tls.judgement import Certainty, Reason, Verdict
 from servicenodes.tls.observation import Ending, Failure
 from tests.pki import CA
+from tests.proxies import connect_proxy
 from tests.servers import (
     Peer,
-    connect_proxy,
     free_port,
     haproxy_server,
     nginx_server,
