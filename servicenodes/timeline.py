@@ -1,4 +1,4 @@
-"""A test's steps as a person follows them, and what differed between the attempts. Pure."""
+"""A test's steps as a person follows them, and what was seen in each attempt. Pure."""
 
 from __future__ import annotations
 
@@ -20,6 +20,33 @@ TITLES = {
 OPTIONAL = frozenset({"proxy"})
 TONES = {"ok": "ok", "warning": "warning", "failed": "error", "skipped": "skipped"}
 WORDS = {"ok": "done", "warning": "look here", "failed": "failed", "skipped": "not reached"}
+NOTHING = "—"
+# The facts of an attempt that a person compares, in this order.
+ATTEMPT_FACTS = {
+    "certificate_requested": "Server asked for a certificate",
+    "sent": "We presented",
+    "handshake_completed": "Handshake completed",
+    "ending": "How it ended",
+    "alerts": "Alerts",
+    "http_status": "HTTP status",
+    "failure": "No connection",
+    "local_error": "Our complaint",
+    "tls_version": "TLS",
+    "address": "Address",
+    "ms": "Time",
+}
+FACT_WORDS = {
+    ("sent", "certificate"): "a certificate",
+    ("sent", "empty"): "an empty answer",
+    ("sent", "no"): "nothing",
+    ("ending", "data"): "the server answered",
+    ("ending", "alert"): "the server sent an alert",
+    ("ending", "closed"): "the server closed the connection",
+    ("ending", "reset"): "the server reset the connection",
+    ("ending", "timeout"): "the server said nothing in time",
+    ("ending", "local"): "we ended the connection",
+    ("failure", "dns_failed"): "name not found",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +88,41 @@ def _to_come(name: str, *, at_work: bool) -> TimelineStep:
     return TimelineStep(name, TITLES[name], tone, state, "", None)
 
 
-def differences(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Rows of (what, control, real, canary) over the flat facts of the attempts that were made."""
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One fact of the attempts, in words; `canary` is None when that attempt was not made."""
+
+    label: str
+    control: str
+    real: str
+    canary: str | None
+
+    @property
+    def differs(self) -> bool:
+        return self.control != self.real
+
+
+def comparison(report: Mapping[str, Any]) -> list[Comparison]:
+    """What was seen without and with the certificate, fact by fact; empty unless both attempts were made."""
     attempts = report.get("attempts") or {}
-    made = {name: attempts.get(name) or {} for name in ("control", "real", "canary")}
-    if not made["control"] or not made["real"]:
+    control, real, canary = (attempts.get(kind) or {} for kind in ("control", "real", "canary"))
+    if not control or not real:
         return []
-    names = dict.fromkeys(name for facts in made.values() for name in facts)
     rows = []
-    for name in names:
-        values = [_flat(made[kind].get(name)) for kind in ("control", "real", "canary")]
-        if None not in values[:2] and values[0] != values[1]:
-            rows.append((name.replace("_", " "), values[0] or "", values[1] or "", values[2] or "—"))
+    for name, label in ATTEMPT_FACTS.items():
+        values = [_fact(name, attempt.get(name)) for attempt in (control, real, canary)]
+        if any(value != NOTHING for value in values):
+            rows.append(Comparison(label, values[0], values[1], values[2] if canary else None))
     return rows
 
 
-def _flat(value: object) -> str | None:
-    """A fact in words; None for what is too deep to compare in one line."""
-    if isinstance(value, dict | list):
-        return None
-    if value is None or value == "":
-        return "—"
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+def _fact(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value in ("", []):
+        return NOTHING
+    if isinstance(value, list):
+        return ", ".join(str(alert.get("name", "")).replace("_", " ") for alert in value)
+    if name == "ms":
+        return f"{value} ms"
+    return FACT_WORDS.get((name, str(value)), str(value).replace("_", " ") if name != "address" else str(value))

@@ -33,6 +33,54 @@ VERDICTS = {
     "address_denied": ("error", "Address denied"),
     "inconclusive": ("warning", "Inconclusive"),
 }
+# Every reason of the closed lists, but for the verification errors, whose names are words already.
+REASONS = {
+    "proven": "Proven by the control attempt",
+    "without_control": "No control attempt was made",
+    "control_inconclusive": "The control attempt gave no clear answer",
+    "same_without_certificate": "The same answer without a certificate",
+    "canary_accepted": "A made-up certificate was accepted",
+    "unknown_ca_or_missing_intermediate": "Unknown CA, or an intermediate is missing",
+    "expired": "Expired",
+    "revoked": "Revoked",
+    "bad_certificate": "Bad certificate",
+    "unsupported_certificate": "Unsupported kind of certificate",
+    "certificate_required": "A certificate is required",
+    "access_denied": "Access denied",
+    "bad_signature": "The signature does not verify",
+    "certificate_error": "No reason given",
+    "silent_close": "Closed without a word",
+    "unspecified": "An alert that does not say why",
+    "http_401": "HTTP 401",
+    "http_403": "HTTP 403",
+    "never_asked": "The server never asked",
+    "no_common_signature_algorithm": "No signature algorithm in common",
+    "engine_refused": "The certificate cannot be used",
+    "optional": "A certificate is optional",
+    "asked": "The server asked",
+    "name_not_covered": "The certificate is for other names",
+    "no_common_parameters": "No TLS parameters in common",
+    "no_common_version": "No TLS version in common",
+    "no_application_protocol": "HTTP/1.1 is not offered",
+    "unrecognized_name": "The server does not know this name",
+    "other_protocol": "Another protocol",
+    "address_not_allowed": "The address is not allowed",
+    "silence": "The server said nothing",
+    "not_http": "The answer is not HTTP",
+    "broken_off": "Broken off",
+    "answers_differ": "Different answers with and without",
+    "host_not_allowed": "Not among the allowed hosts",
+    "busy": "All connections were busy",
+    "too_slow": "Too slow",
+    "too_large": "Too large",
+    "dns_failed": "Name not found (DNS)",
+    "refused": "Connection refused",
+    "timeout": "No answer in time",
+    "unreachable": "No network path",
+    "reset": "Connection reset",
+    "proxy_refused": "Refused by the proxy",
+    "proxy_unreachable": "Proxy not reachable",
+}
 SOURCES = {
     "node": "the service node",
     "bot": "the bot’s default",
@@ -66,6 +114,12 @@ def run_state(value: str) -> dict[str, str]:
     """The badge of a test that has no verdict yet."""
     tone, words = STATES.get(value, ("neutral", value))
     return status(tone, words)
+
+
+@register.filter
+def reason_words(value: str) -> str:
+    """The reason of a verdict in words; a verification error by its name."""
+    return REASONS.get(value) or value.replace("_", " ").capitalize().replace(" ca ", " CA ")
 
 
 @register.filter

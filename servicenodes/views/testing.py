@@ -21,7 +21,7 @@ from botplatform.errors import DomainError, NotAllowed, NotFound
 from botplatform.jobs.heartbeat import worker_alive
 from servicenodes.models import ConnectionTest, RunState
 from servicenodes.services.probing import request_test
-from servicenodes.timeline import differences, timeline
+from servicenodes.timeline import comparison, timeline
 from servicenodes.views.nodes import load
 
 # A worker starts a test at once. Before this time nobody is told that there is none.
@@ -63,7 +63,7 @@ def watch(request: HttpRequest, bot: Bot, node: str, test: str) -> HttpResponse:
         "no_worker": waiting and not worker_alive(now),
         "report": report,
         "steps": timeline(report.get("steps") or run.steps, finished=state is RunState.FINISHED),
-        "differences": differences(report),
+        "comparison": comparison(report),
         "may_test": Permission.NODE_TEST in request.permissions,  # type: ignore[attr-defined]
     }
     fragment = bool(getattr(request, "htmx", False))

@@ -19,7 +19,10 @@ from certificates.models import ClientCertificate
 from certificates.templatetags import certificate_kit
 from servicenodes.resolution import Effective, Rule
 from servicenodes.templatetags import node_kit
-from servicenodes.timeline import differences, timeline
+from servicenodes.templatetags.node_kit import REASONS, reason_words
+from servicenodes.timeline import Comparison, comparison, timeline
+from servicenodes.tls.judgement import Reason
+from servicenodes.tls.observation import Failure
 from servicenodes.tls.verdict import Verdict
 from servicenodes.views import patterns
 
@@ -99,13 +102,28 @@ def test_a_timeline_shows_what_is_done_and_what_is_to_come() -> None:
     assert "to come" not in render("{% step_timeline s %}", s=timeline(patterns.STEPS, finished=True))
 
 
-def test_differences_between_the_attempts_are_told() -> None:
-    control: dict[str, object] = {"sent": "no", "http_status": None, "alerts": [], "ms": 1}
-    real = {"sent": "certificate", "http_status": 200, "alerts": [], "ms": 1}
-    rows = differences({"attempts": {"control": control, "real": real, "canary": None}})
-    assert rows == [("sent", "no", "certificate", "—"), ("http status", "—", "200", "—")]
-    assert differences({}) == []
-    assert differences({"attempts": {"control": None, "real": real}}) == []
+def test_the_attempts_are_compared_in_words() -> None:
+    alert = {"name": "unknown_ca", "fatal": True, "received": True}
+    control: dict[str, object] = {"sent": "empty", "http_status": None, "alerts": [alert], "ms": 1, "ending": "alert"}
+    real = {"sent": "certificate", "http_status": 200, "alerts": [], "ms": 1, "ending": "data"}
+    rows = comparison({"attempts": {"control": control, "real": real, "canary": None}})
+    assert rows == [
+        Comparison("We presented", "an empty answer", "a certificate", None),
+        Comparison("How it ended", "the server sent an alert", "the server answered", None),
+        Comparison("Alerts", "unknown ca", "—", None),
+        Comparison("HTTP status", "—", "200", None),
+        Comparison("Time", "1 ms", "1 ms", None),
+    ]
+    assert [row.differs for row in rows] == [True, True, True, True, False]
+    assert comparison({}) == []
+    assert comparison({"attempts": {"control": None, "real": real}}) == []
+
+
+def test_every_reason_has_words() -> None:
+    named = {str(reason) for reason in (*Reason, *Failure)}
+    assert named == set(REASONS)
+    assert reason_words("unable_to_get_local_issuer_certificate") == "Unable to get local issuer certificate"
+    assert reason_words("dns_failed") == "Name not found (DNS)"
 
 
 @pytest.mark.parametrize(
