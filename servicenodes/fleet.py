@@ -9,7 +9,8 @@ from django.db.models import CharField, Count, Exists, Q, QuerySet
 from django.db.models.functions import Cast, Substr
 
 from botplatform.accounts.models import User
-from botplatform.bots.models import Bot
+from botplatform.bots.models import Bot, Membership
+from botplatform.bots.roles import ROLE_PERMISSIONS, Permission
 from botplatform.console.moments import EXPIRES_SOON
 from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
 from servicenodes.models import ServiceNode, ServiceNodeQuerySet
@@ -22,13 +23,17 @@ Expiries = list[tuple[date, int]]
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Lists hold the first `SHOWN`; `numbers` count all."""
+    """Lists hold the first `SHOWN`; `numbers` count all that the user may see.
+
+    `mine`: the lists of nodes hold those that the user may change and test. A user who may only look sees all in them.
+    """
 
     expiring: list[CertificateVersion]
     failing: list[ServiceNode]
     untested: list[ServiceNode]
     unprotected: list[ServiceNode]
     numbers: dict[str, int]
+    mine: bool
     expiries: Expiries  # the first day of each of the coming months, and how many expire in it
 
     @property
@@ -39,20 +44,32 @@ class Fleet:
 def survey(user: User, now: datetime) -> Fleet:
     """The fleet as far as `user` may see it."""
     nodes = ServiceNode.objects.visible_to(user)
+    acting = _in_hand(user)
+    mine = acting is None or acting.exists()
+    listed = nodes if acting is None or not mine else nodes.filter(bot__in=acting)
     active = _versions(user).filter(status=VersionStatus.ACTIVE)
     expiring = active.filter(not_after__lte=now + EXPIRES_SOON)
-    failing = nodes.exclude(last_verdict__in=("", ACCEPTED))
+    failing = listed.exclude(last_verdict__in=("", ACCEPTED))
     bare = without_certificate(nodes)
     counts, expiries = _count_versions(active, now)
     others = {"bots": Bot.objects.visible_to(user).count(), "unprotected": bare.count()}
     return Fleet(
         expiring=list(expiring.order_by("not_after").select_related("certificate__bot").defer("leaf_der")[:SHOWN]),
         failing=_first(failing.order_by("-last_tested_at")),
-        untested=_first(nodes.filter(last_verdict="").order_by("-created_at")),
-        unprotected=_first(bare.order_by("-created_at")),
+        untested=_first(listed.filter(last_verdict="").order_by("-created_at")),
+        unprotected=_first(without_certificate(listed).order_by("-created_at")),
+        mine=mine,
         expiries=expiries,
         numbers=_count_nodes(nodes) | counts | others,
     )
+
+
+def _in_hand(user: User) -> QuerySet[Membership] | None:
+    """The bots whose nodes the user may change and test, by their keys; None: all."""
+    if user.is_administrator:
+        return None
+    roles = [role for role, granted in ROLE_PERMISSIONS.items() if Permission.NODE_TEST in granted]
+    return Membership.objects.filter(user=user, role__in=roles).values("bot")  # type: ignore[return-value]
 
 
 def _versions(user: User) -> QuerySet[CertificateVersion]:

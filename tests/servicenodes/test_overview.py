@@ -1,0 +1,39 @@
+"""Whom the overview calls: nobody is asked to do what they may not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from botplatform.accounts.models import User
+from botplatform.bots.models import Bot, Membership
+from botplatform.bots.roles import Role
+from tests.factories import make_node, make_test
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[User], Client]
+
+
+@pytest.mark.parametrize(("role", "called"), [("viewer", False), ("auditor", False), ("developer", True)])
+def test_who_may_only_look_is_not_called(
+    sign_in: SignIn, bot: Bot, role: str, called: bool, request: pytest.FixtureRequest
+) -> None:
+    make_test(make_node(bot, "failing"), verdict="rejected", summary="No.")
+    page = sign_in(request.getfixturevalue(role)).get("/").content.decode()
+    assert ("Needs a person today" in page) is called
+    assert ("You may look at these, but not change or test them" in page) is not called
+    assert "failing" in page
+
+
+def test_the_lists_hold_what_one_may_act_on_and_the_numbers_all(
+    sign_in: SignIn, developer: User, bot: Bot, other_bot: Bot
+) -> None:
+    Membership.objects.create(user=developer, bot=other_bot, role=Role.VIEWER)
+    make_test(make_node(bot, "mine"), verdict="rejected", summary="No.")
+    make_test(make_node(other_bot, "theirs"), verdict="rejected", summary="No.")
+    fleet = sign_in(developer).get("/").context["fleet"]
+    assert [node.slug for node in fleet.failing] == ["mine"]
+    assert [node.slug for node in fleet.unprotected] == ["mine"]
+    assert fleet.numbers["failing"] == 2
