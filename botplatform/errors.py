@@ -49,10 +49,16 @@ class Stale(Conflict):
 
 
 class InvalidInput(DomainError):
-    """A value is not acceptable. `field` names the form field or option it came from."""
+    """A value is not acceptable. `field` names the form field or option it came from.
+
+    `beside` is the sentence for a door that shows it beside that field, where `text` begins with the field's name.
+    """
 
     code = "invalid_input"
 
-    def __init__(self, text: str, *, field: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, text: str, *, field: str | None = None, code: str | None = None, beside: str | None = None
+    ) -> None:
         super().__init__(text, code=code)
         self.field = field
+        self.beside = beside or text

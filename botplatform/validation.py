@@ -14,6 +14,8 @@ from botplatform.errors import InvalidInput
 # person reads.
 _FORBIDDEN_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _JOINERS = frozenset("\u200c\u200d")  # invisible too, but Persian, Indic scripts and emoji need them between letters
+# Fields that forms call otherwise than their columns.
+LABELS = {"slug": "Short name", "timeout_s": "Timeout in seconds", "min_tls": "At least TLS", "url": "URL"}
 # Letters that have no accent to take away; the rest is left to Unicode.
 _SPELT_OUT = str.maketrans({"ß": "ss", "ẞ": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "_": "-"})
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and symbols that look like a space
@@ -62,4 +64,5 @@ def invalid_input(error: ValidationError) -> InvalidInput:
     field, messages = next(iter(error.message_dict.items()))
     name = None if field == NON_FIELD_ERRORS else field
     text = " ".join(messages)
-    return InvalidInput(f"{field.replace('_', ' ').capitalize()}: {text}" if name else text, field=name)
+    label = LABELS.get(field, field.replace("_", " ").capitalize())
+    return InvalidInput(f"{label}: {text}" if name else text, field=name, beside=text)

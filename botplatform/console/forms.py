@@ -100,7 +100,8 @@ def show_error(form: forms.BaseForm, error: DomainError, *, field: str | None = 
     if isinstance(error, NotAllowed | NotFound):
         raise error
     named = field or getattr(error, "field", None)
-    form.add_error(named if named in form.fields else None, error.text)
+    shown = named if named in form.fields else None
+    form.add_error(shown, getattr(error, "beside", error.text) if shown else error.text)
 
 
 def status_of(form: forms.BaseForm) -> int:

@@ -134,3 +134,11 @@ def test_an_owner_who_cannot_sign_in_does_not_count(bot: Bot, owner: User, stran
 def test_an_administrator_may_remove_the_last_owner(owner: User, administrator: User) -> None:
     remove_member(actor=Actor.of(administrator), membership=membership_of(owner))
     assert not Membership.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_refused_field_is_named_as_forms_name_it(operator: Actor) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        create_bot(actor=operator, slug="Not a slug", name="Acme")
+    assert refused.value.text == "Short name: Use lower-case letters, digits and single hyphens."
+    assert refused.value.beside == "Use lower-case letters, digits and single hyphens."
