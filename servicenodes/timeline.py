@@ -20,6 +20,8 @@ TITLES = {
 OPTIONAL = frozenset({"proxy"})
 TONES = {"ok": "ok", "warning": "warning", "failed": "error", "skipped": "skipped"}
 WORDS = {"ok": "done", "warning": "look here", "failed": "failed", "skipped": "not reached"}
+LEFT_OUT = "left out"  # a skipped step that says why
+NOT_REACHED = "Not reached."
 NOTHING = "—"
 # The facts of an attempt that a person compares, in this order.
 ATTEMPT_FACTS = {
@@ -73,12 +75,13 @@ def timeline(steps: Iterable[Mapping[str, Any]], *, finished: bool) -> list[Time
 
 def _known(step: Mapping[str, Any]) -> TimelineStep:
     name, status = str(step.get("name", "")), str(step.get("status", ""))
+    detail = str(step.get("detail") or "")
     return TimelineStep(
         name=name,
         title=TITLES.get(name, name.replace("_", " ")),
         tone=TONES.get(status, "neutral"),
-        state=WORDS.get(status, status),
-        detail=str(step.get("detail") or ""),
+        state=LEFT_OUT if status == "skipped" and detail not in ("", NOT_REACHED) else WORDS.get(status, status),
+        detail=detail,
         ms=step.get("ms"),
     )
 

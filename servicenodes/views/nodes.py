@@ -99,6 +99,15 @@ def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
     return render(request, "servicenodes/detail.html", context)
 
 
+def _warn_of_twins(request: HttpRequest, node: ServiceNode) -> None:
+    """Tell of another node with the same name: allowed, for dialogs may repeat a step, but hard to tell apart."""
+    twins = node.bot.service_nodes.filter(name=node.name, dialog=node.dialog).exclude(pk=node.pk)
+    if twin := twins.first():
+        where = "another name" if node.dialog else "a dialog or another name"
+        text = f"{twin.bot.slug}/{twin.slug} is called “{twin.name}” too. Give one of them {where}."
+        messages.warning(request, text)
+
+
 def _is_outdated(test: ConnectionTest, node: ServiceNode, effective: Effective[ClientCertificate]) -> bool:
     """Whether the node would be tested in another way now."""
     version = effective.certificate.active_version if effective.certificate else None
@@ -120,6 +129,7 @@ def create(request: HttpRequest, bot: Bot) -> HttpResponse:
             messages.success(
                 request, f"The service node “{node.name}” exists as {node.path}. Next: test its connection."
             )
+            _warn_of_twins(request, node)
             return redirect(node)
     return render(request, "servicenodes/edit.html", {"form": form, "bot": bot}, status=status_of(form))
 

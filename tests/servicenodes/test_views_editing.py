@@ -87,3 +87,23 @@ def test_a_verdict_that_the_settings_have_overtaken_is_muted(sign_in: SignIn, vi
     store.save()
     assert muted in page()
     assert "Rejected" in page()
+
+
+def test_a_second_node_of_the_same_name_is_allowed_but_told(sign_in: SignIn, developer: User, bot: Bot) -> None:
+    client = sign_in(developer)
+    assert "is called" not in client.post(NEW, FIELDS, follow=True).content.decode()
+    page = client.post(NEW, FIELDS, follow=True).content.decode()
+    assert "acme/get-balance is called “Get balance” too. Give one of them a dialog or another name." in page
+    rows = client.get("/nodes/").content.decode()
+    assert '<span class="sub mono">get-balance</span>' in rows
+    assert '<span class="sub mono">get-balance-2</span>' in rows
+    told = client.post(NEW, {**FIELDS, "dialog": "Other"}, follow=True).content.decode()
+    assert "is called" not in told
+
+
+def test_the_page_of_a_test_says_how_it_asks(sign_in: SignIn, viewer: User, bot: Bot) -> None:
+    test = make_test(make_node(bot, "get-balance", method="POST"), verdict="accepted")
+    page = sign_in(viewer).get(f"{NODE}tests/{test.pk}/").content.decode()
+    assert "OPTIONS https://api.bank.example/balance" in page
+    assert "the bot calls with POST" in page
+    assert "acme/get-balance" in page

@@ -119,6 +119,13 @@ def test_the_attempts_are_compared_in_words() -> None:
     assert comparison({"attempts": {"control": None, "real": real}}) == []
 
 
+def test_a_step_left_out_on_purpose_is_not_called_unreached() -> None:
+    step = {"name": "client_certificate", "status": "skipped", "ms": None}
+    left_out = "No client certificate is configured for this call."
+    states = [timeline([{**step, "detail": detail}], finished=True)[0].state for detail in (left_out, "Not reached.")]
+    assert states == ["left out", "not reached"]
+
+
 def test_every_reason_has_words() -> None:
     named = {str(reason) for reason in (*Reason, *Failure)}
     assert named == set(REASONS)
