@@ -1,0 +1,64 @@
+"""What only a real browser shows: Back after a form, files told before they are sent, lists that fit a phone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
+from pytest_django.live_server_helper import LiveServer
+
+from botplatform.accounts.actors import Actor
+from botplatform.accounts.models import User
+from botplatform.bots.models import Bot
+from servicenodes.services.nodes import change_node
+from tests.e2e.browser import Watched
+from tests.factories import make_node
+from tests.pki import CA
+
+IMPORT = "/bots/acme/certificates/import/"
+EVENT_PX = 80  # two lines or three; a page holds fifty events
+
+
+def test_back_after_saving_leads_to_the_form(watched: Watched, manager: User, bot: Bot, tmp_path: Path) -> None:
+    issued = CA.root().issue("acme-bot")
+    file = tmp_path / "mail.pem"
+    file.write_bytes(issued.chain_pem + issued.key_pem)
+    watched.sign_in("manager")
+    watched.open(IMPORT)
+    watched.page.set_input_files("#id_files", file)
+    watched.page.fill("#id_name", "bank-api")
+    watched.press("Show what they hold")
+    watched.press("Save")
+    assert "saved as version 1" in watched.text
+    watched.page.go_back()
+    watched.look()
+    assert "Import a certificate for Acme" in watched.text
+    expect(watched.page.get_by_role("button", name="Show what they hold")).to_be_visible()
+
+
+def test_a_file_that_is_too_large_is_told_before_it_is_sent(
+    watched: Watched, manager: User, bot: Bot, tmp_path: Path
+) -> None:
+    file = tmp_path / "film.p12"
+    file.write_bytes(b"x" * 10 * 1024 * 1024)
+    watched.sign_in("manager")
+    watched.open(IMPORT)
+    watched.page.fill("#id_name", "bank-api")
+    watched.page.set_input_files("#id_files", file)
+    watched.press("Show what they hold")
+    assert "film.p12 has 10240 KB; a file may have 256 KB." in watched.text
+    assert watched.page.input_value("#id_name") == "bank-api"
+
+
+def test_the_trail_fits_a_phone(browser: Browser, live_server: LiveServer, owner: User, bot: Bot) -> None:
+    node = make_node(bot, "get-balance")
+    for timeout_s in range(11, 16):
+        node = change_node(actor=Actor.of(owner), node=node, expected_revision=node.revision, timeout_s=timeout_s)
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    phone = Watched(context.new_page(), live_server.url)
+    phone.sign_in("owner")
+    phone.open("/audit/")
+    heights = [row.bounding_box() or {} for row in phone.page.locator(".table-events tbody tr").all()]
+    assert heights
+    assert max(box["height"] for box in heights) <= EVENT_PX
+    context.close()
