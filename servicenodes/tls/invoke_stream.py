@@ -139,7 +139,7 @@ class CallStream(Link):
                     return
                 rest = rest[taken:]
             self.request_sent = True
-        except ConnectionError:
+        except OSError:
             return
 
     def _push(self) -> bool:
