@@ -131,7 +131,7 @@ class VersionStatus(models.TextChoices):
 
 
 class CertificateVersion(models.Model):
-    """Immutable material of a client certificate: the leaf and facts for search. Only `status` ever changes."""
+    """Immutable material of a client certificate: the leaf and facts for search. Only `status` and `turn` change."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     certificate = models.ForeignKey(ClientCertificate, on_delete=models.PROTECT, related_name="versions")
@@ -151,6 +151,9 @@ class CertificateVersion(models.Model):
     allowed_findings = models.JSONField(default=list)  # codes the importer insisted on
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.CharField(max_length=150)
+    turn = models.PositiveIntegerField(
+        null=True, editable=False
+    )  # grows with promotions; null: never active, or undone
 
     class Meta:
         ordering = ("certificate", "-number")

@@ -78,6 +78,7 @@ def add_version(
     version = material.version_row(
         inspection, certificate=certificate, number=number, status=status, created_by="factory"
     )
+    version.turn = number if status in {VersionStatus.ACTIVE, VersionStatus.RETIRED} else None
     version.save()
     ChainCertificate.objects.bulk_create(material.chain_rows(inspection, version))
     key_storage.seal_private_key(version=version, private_key=inspection.private_key).save()

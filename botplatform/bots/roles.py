@@ -18,7 +18,7 @@ class Permission(StrEnum):
     NODE_ATTACH = "node.attach"
     NODE_TEST = "node.test"
     NODE_INVOKE = "node.invoke"  # make the real call
-    CERTIFICATE_IMPORT = "certificate.import"  # includes choosing the default
+    CERTIFICATE_IMPORT = "certificate.import"  # includes choosing the default, and what versions become
     TRUST_STORE_IMPORT = "trust_store.import"
     PEOPLE_MANAGE = "people.manage"
     BOT_CHANGE = "bot.change"

@@ -24,12 +24,13 @@ def delete_unused(instance: Model, *, actor: Actor, what: str) -> None:
         with transaction.atomic():
             instance.delete()
     except ProtectedError as error:
-        raise Conflict(f"{what} is in use by {_places(error.protected_objects, actor)}.", code="in_use") from error
+        raise Conflict(f"{what} is in use by {places(error.protected_objects, actor)}.", code="in_use") from error
     except IntegrityError as error:
         raise Conflict(f"{what} has just come into use.", code="in_use") from error
 
 
-def _places(users: Iterable[Any], actor: Actor) -> str:
+def places(users: Iterable[Any], actor: Actor) -> str:
+    """The users of an object in words: those that the actor may see by name, the others counted."""
     users = list(users)
     visible = set(visible_bots(actor).values_list("pk", flat=True))
     paths = sorted(user.path for user in users if user.bot_id in visible)

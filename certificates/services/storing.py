@@ -17,7 +17,7 @@ from botplatform.bots.models import Bot
 from certificates import key_storage
 from certificates.models import CertificateVersion, ChainCertificate, ClientCertificate, SealedKey, VersionStatus
 from certificates.pki.inspection import Inspection
-from certificates.services import defaults, material
+from certificates.services import activating, defaults, material
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def attempt(order: Order) -> tuple[ClientCertificate, CertificateVersion, bool]:
         if sealed is not None:
             _write(order, version, sealed)
         elif plan.promote:
-            _promote(order, version)
+            activating.promote(order.actor, version, {"allowed_findings": list(order.allowed)})
         if plan.default:
             defaults.claim_default(order.actor, certificate)
     return certificate, version, True
@@ -138,13 +138,14 @@ def _lock(order: Order, plan: Plan, certificate: ClientCertificate) -> ClientCer
 
 
 def _write(order: Order, version: CertificateVersion, sealed: SealedKey) -> None:
-    _step_aside(version)
+    before = activating.take_place(version, VersionStatus(version.status))
     version.save(force_insert=True)
     ChainCertificate.objects.bulk_create(material.chain_rows(order.inspection, version))
     sealed.save(force_insert=True)
     facts: dict[str, object] = {
         "version": version.number,
         "status": version.status,
+        "before": before,
         "subject": version.subject,
         "serial": version.serial,
         "sha256": version.sha256,
@@ -152,17 +153,3 @@ def _write(order: Order, version: CertificateVersion, sealed: SealedKey) -> None
         "allowed_findings": list(order.allowed),
     }
     defaults.record(order.actor, Action.VERSION_IMPORTED, version.certificate, facts)
-
-
-def _promote(order: Order, version: CertificateVersion) -> None:
-    version.status = VersionStatus.ACTIVE
-    _step_aside(version)
-    version.save(update_fields=["status"])
-    facts: dict[str, object] = {"version": version.number, "allowed_findings": list(order.allowed)}
-    defaults.record(order.actor, Action.VERSION_PROMOTED, version.certificate, facts)
-
-
-def _step_aside(version: CertificateVersion) -> None:
-    """Retire whatever has the status that `version` takes: one active, one staged version at most."""
-    others = CertificateVersion.objects.filter(certificate=version.certificate, status=version.status)
-    others.exclude(pk=version.pk).update(status=VersionStatus.RETIRED)

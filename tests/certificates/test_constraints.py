@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
 from botplatform.bots.models import Bot
-from certificates.models import CertificateVersion, ClientCertificate, TrustAnchor, TrustStore
+from certificates.models import CertificateVersion, ClientCertificate, SealedKey, TrustAnchor, TrustStore
 from tests.factories import (
     make_certificate,
     make_chain_certificate,
@@ -93,3 +94,26 @@ def test_material_never_changes(change: dict[str, object]) -> None:
 def test_a_draft_may_still_be_filled() -> None:
     certificate = make_certificate(None, status="draft")  # type: ignore[arg-type]
     CertificateVersion.objects.filter(certificate=certificate).update(leaf_der=b"reply", sha256="1" * 64)
+
+
+def test_destroyed_is_final_and_without_a_key() -> None:
+    version = make_version(make_certificate(None), number=2, status="retired")
+    rows = CertificateVersion.objects.filter(pk=version.pk)
+    key = SealedKey.objects.create(version=version, envelope=b"sealed", key_id="k")
+    assert refuses(lambda: rows.update(status="destroyed"))
+    key.delete()
+    rows.update(status="destroyed")
+    assert refuses(lambda: rows.update(status="retired"))
+    assert refuses(lambda: SealedKey.objects.create(version=version, envelope=b"sealed", key_id="k"))
+    rows.update(status="destroyed", allowed_findings=[])
+    rows.delete()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_triggers_can_be_taken_back_and_applied_again() -> None:
+    call_command("migrate", "certificates", "0004", verbosity=0)
+    call_command("migrate", "certificates", verbosity=0)
+    version = make_version(make_certificate(None), number=2, status="retired")
+    SealedKey.objects.create(version=version, envelope=b"sealed", key_id="k")
+    assert refuses(lambda: CertificateVersion.objects.filter(pk=version.pk).update(status="destroyed"))
+    assert refuses(lambda: CertificateVersion.objects.filter(pk=version.pk).update(leaf_der=b"x"))

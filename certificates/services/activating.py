@@ -1,0 +1,34 @@
+"""How a version becomes the active or the staged one. The import and the rotation share it; both hold the locks."""
+
+from __future__ import annotations
+
+from django.db.models import Max
+
+from botplatform.accounts.actors import Actor
+from botplatform.audit.actions import Action
+from certificates.models import CertificateVersion, VersionStatus
+from certificates.services import defaults
+
+
+def take_place(version: CertificateVersion, status: VersionStatus) -> int | None:
+    """Give the version, which the caller saves, a status that one at a time has; whoever had it is retired.
+
+    Returns the number of the one that had it. Becoming active starts a turn, which a rollback undoes.
+    """
+    others = CertificateVersion.objects.filter(certificate=version.certificate, status=status).exclude(pk=version.pk)
+    before = others.values_list("number", flat=True).first()
+    others.update(status=VersionStatus.RETIRED)
+    version.status = status
+    if status == VersionStatus.ACTIVE:
+        last = CertificateVersion.objects.filter(certificate=version.certificate).aggregate(last=Max("turn"))["last"]
+        version.turn = (last or 0) + 1
+    return before
+
+
+def promote(actor: Actor, version: CertificateVersion, facts: dict[str, object]) -> int | None:
+    """Make a stored version the active one, on record. Returns the number of the one that was."""
+    before = take_place(version, VersionStatus.ACTIVE)
+    version.save(update_fields=["status", "turn"])
+    facts = {"version": version.number, "before": before, **facts}
+    defaults.record(actor, Action.VERSION_PROMOTED, version.certificate, facts)
+    return before
