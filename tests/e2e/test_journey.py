@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Browser, expect
+from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
+from servicenodes.services import invoking
 from tests.e2e.browser import PASSWORD, Watched
 from tests.factories import make_certificate, make_node, make_trust_store
 from tests.pki import CA, Issued
@@ -46,15 +48,25 @@ def bank() -> Iterator[Bank]:
         yield Bank(root, mailed, accepting, rejecting, not_asking)
 
 
+@pytest.fixture(autouse=True)
+def egress(settings: Settings) -> Iterator[None]:
+    """The calls that the console itself makes; the worker has an environment of its own."""
+    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1"]
+    yield
+    invoking.close()
+
+
 def test_the_journey(watched: Watched, worker: None, manager: User, owner: User, bot: Bot, bank: Bank) -> None:
     watched.sign_in("manager")
     import_the_certificate(watched, bank)
     import_the_trust_store(watched, bank)
     create_and_attach(watched, bank)
     run_test(watched, "Accepted")
+    try_a_call(watched, "HTTP 200", "hello")
     point_to(watched, bank.rejecting)
     run_test(watched, "Rejected")
     assert "What to do next" in watched.text
+    try_a_call(watched, "Rejected", "does not know the CA")
     point_to(watched, bank.not_asking)
     run_test(watched, "Not requested")
     read_the_history(watched)
@@ -118,6 +130,16 @@ def run_test(watched: Watched, verdict: str) -> None:
     assert "openssl s_client" in watched.text
 
 
+def try_a_call(watched: Watched, *words: str) -> None:
+    """The answer or its absence, on the same page."""
+    watched.open(NODE)
+    watched.page.get_by_role("link", name="Try a call").click()
+    watched.press("Call now")
+    watched.look()
+    assert all(word in watched.text for word in words), watched.text
+    watched.open(NODE)
+
+
 def read_the_history(watched: Watched) -> None:
     page = watched.page
     watched.open(NODE)
@@ -129,7 +151,7 @@ def read_the_history(watched: Watched) -> None:
     page.get_by_role("button", name="Sign out").click()
     watched.sign_in("owner")
     watched.open("/audit/?bot=acme")
-    for words in ("version imported", "certificate attached", "key opened", "connection tested", "manager"):
+    for words in ("version imported", "certificate attached", "key opened", "connection tested", "call ended"):
         assert words in watched.text
 
 
@@ -147,12 +169,17 @@ def test_it_works_without_javascript(
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Test connection").click()
     expect(page.locator(".verdict .status-mark")).to_have_text("Accepted", timeout=20_000)
+    page.goto(f"{live_server.url}{NODE}call/")
+    page.get_by_role("button", name="Call now").click()
+    expect(page.locator("#answer-title")).to_have_text("HTTP 200")
     context.close()
 
 
 PAGES = f"""
-/ /bots/ /bots/acme/ /bots/acme/people/ /nodes/ {NODE} {NODE}edit/ {NODE}attach/ /bots/acme/nodes/new/ /bots/new/
-/certificates/ /bots/acme/certificates/bank-api/ /bots/acme/certificates/import/ /trust-stores/ /audit/ /people/
+/ /bots/ /bots/acme/ /bots/acme/people/ /nodes/ {NODE} {NODE}edit/ {NODE}attach/ {NODE}call/ /bots/new/
+/bots/acme/nodes/new/
+/certificates/ /bots/acme/certificates/bank-api/ /bots/acme/certificates/bank-api/hosts/ /bots/acme/certificates/import/
+/trust-stores/ /audit/ /people/
 /bots/acme/trust-stores/bank/ /bots/acme/trust-stores/import/ /settings/ /patterns/ /password/
 """.split()
 
