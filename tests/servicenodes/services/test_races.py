@@ -27,7 +27,7 @@ def test_of_changes_to_the_same_revision_one_wins(bot: Bot, operator: Actor) -> 
         for number in range(THREADS)
     ]
     errors = in_threads(*acts)
-    assert sorted(type(error).__name__ for error in errors) == ["Conflict"] * (THREADS - 1) + ["NoneType"]
+    assert sorted(type(error).__name__ for error in errors) == ["NoneType"] + ["Stale"] * (THREADS - 1)
     assert ServiceNode.objects.get().revision == 2
     assert verify_trail().ok
 
