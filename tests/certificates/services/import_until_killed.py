@@ -1,6 +1,6 @@
 """Run in a process of its own: imports, and dies at the n-th statement that the import sends to the database.
 
-    python -m tests.certificates.services.import_until_killed BUNDLE N before|after
+    python -m tests.certificates.services.import_until_killed BUNDLE N before|after [trust-store]
 
 Exit code 0: the import was done before the n-th write came; `KILLED`: it died there.
 """
@@ -35,8 +35,8 @@ class Killer:
         return result
 
 
-def main(bundle: Path, n: int, moment: str) -> None:
-    """Import `bundle` as acme's default certificate `bank`."""
+def main(bundle: Path, n: int, moment: str, what: str = "certificate") -> None:
+    """Import `bundle` as acme's default certificate `bank`, or as its trust store `bank`."""
     import django
 
     django.setup()
@@ -46,18 +46,16 @@ def main(bundle: Path, n: int, moment: str) -> None:
     from botplatform.bots.models import Bot
     from certificates.pki.inspection import UploadedFile
     from certificates.services.importing import import_certificate
+    from certificates.services.trust_stores import import_trust_store
 
     bot = Bot.objects.get(slug="acme")
+    actor, files = Actor.operating_system(), [UploadedFile("bundle.pem", bundle.read_bytes())]
     with connection.execute_wrapper(Killer(n, after=moment == "after")):
-        import_certificate(
-            actor=Actor.operating_system(),
-            owner=bot,
-            name="bank",
-            files=[UploadedFile("bundle.pem", bundle.read_bytes())],
-            passphrase=None,
-            make_default=True,
-        )
+        if what == "trust-store":
+            import_trust_store(actor=actor, owner=bot, name="bank", files=files)
+        else:
+            import_certificate(actor=actor, owner=bot, name="bank", files=files, passphrase=None, make_default=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

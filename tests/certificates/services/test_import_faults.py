@@ -15,7 +15,14 @@ from botplatform.audit.models import AuditEvent
 from botplatform.audit.trail import verify_trail
 from botplatform.bots.models import Bot
 from botplatform.errors import Conflict
-from certificates.models import CertificateVersion, ChainCertificate, ClientCertificate, SealedKey
+from certificates.models import (
+    CertificateVersion,
+    ChainCertificate,
+    ClientCertificate,
+    SealedKey,
+    TrustAnchor,
+    TrustStore,
+)
 from certificates.services.defaults import set_default
 from certificates.services.importing import import_certificate
 from tests.certificates.services.import_until_killed import KILLED
@@ -31,8 +38,9 @@ def stored() -> tuple[int, ...]:
     return tuple(model.objects.count() for model in counted)
 
 
-def import_and_die(bundle: Path, n: int, moment: str, environment: dict[str, str]) -> int:
-    command = [sys.executable, "-m", "tests.certificates.services.import_until_killed", str(bundle), str(n), moment]
+def import_and_die(bundle: Path, n: int, moment: str, environment: dict[str, str], what: str = "certificate") -> int:
+    module = "tests.certificates.services.import_until_killed"
+    command = [sys.executable, "-m", module, str(bundle), str(n), moment, what]
     done = subprocess.run(command, env=environment, capture_output=True, timeout=60)
     assert done.returncode in {0, KILLED}, done.stderr.decode()
     return done.returncode
@@ -58,6 +66,29 @@ def test_killed_at_any_write_leaves_nothing_or_everything(
     assert stored() == (1, 1, 1, 1, 3)
     assert verify_trail().ok
     assert import_and_die(bundle, 1, "before", product_environment) == 0, "it writes nothing the second time"
+
+
+@pytest.mark.slow
+def test_killed_at_any_write_of_a_trust_store_leaves_nothing_or_everything(
+    tmp_path: Path, bot: Bot, product_environment: dict[str, str]
+) -> None:
+    bundle = tmp_path / "anchors.pem"
+    bundle.write_bytes(CA.root("One").pem + CA.root("Two").pem)
+
+    def anchors() -> tuple[int, ...]:
+        return tuple(model.objects.count() for model in (TrustStore, TrustAnchor, AuditEvent))
+
+    kills = 0
+    for n in range(1, MOST_WRITES):
+        if import_and_die(bundle, n, "before" if n % 2 else "after", product_environment, "trust-store") == 0:
+            break
+        kills += 1
+        assert anchors() == (0, 0, 0), f"killed at write {n}"
+        assert verify_trail().ok
+
+    assert kills >= 4  # store, anchors, revision, and the trail's event with its head
+    assert anchors() == (1, 2, 1)
+    assert verify_trail().ok
 
 
 def in_threads(*acts: object) -> list[BaseException | None]:
