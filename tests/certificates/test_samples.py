@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import csv
+import json
 import tarfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
+import time_machine
+from django.core.management import call_command
 
 from certificates.pki.decoding import inspect_files
 from certificates.pki.inspection import Inspection, UploadedFile
+from certificates.pki.report import inspection_as_json
 from certificates.pki.secret import Secret
 from certificates.sandbox import inspect_untrusted
 
@@ -186,6 +192,26 @@ def test_the_limited_child_answers_the_same(row: dict[str, str], folder: Path) -
     inside = inspect(row, folder, MANIFEST_DAY)
     assert replace(outside, private_key=None) == replace(inside, private_key=None)
     assert (outside.private_key is None) == (inside.private_key is None)
+
+
+@each_sample
+def test_the_command_says_the_same(row: dict[str, str], folder: Path, tmp_path: Path) -> None:
+    """Through `inspect_bundle` itself: files from disk, a passphrase file, the limited child, JSON and exit code."""
+    options: dict[str, Any] = {"json": True}
+    if row["password"] != "(none)":
+        options["passphrase_file"] = tmp_path / "passphrase"
+        options["passphrase_file"].write_text(row["password"].removeprefix("(empty)"))
+    files = [str(folder / row["id"] / file.name) for file in sample_files(row, folder)]
+    out, status = StringIO(), 0
+    with time_machine.travel(MANIFEST_DAY):
+        try:
+            call_command("inspect_bundle", *files, stdout=out, **options)
+        except SystemExit as end:
+            status = int(end.code or 0)
+
+    inspection = inspect(row, folder, MANIFEST_DAY)
+    assert json.loads(out.getvalue()) == json.loads(json.dumps(inspection_as_json(inspection)))
+    assert status == (0 if inspection.importable() else 1)
 
 
 def test_the_differences_name_real_samples() -> None:
