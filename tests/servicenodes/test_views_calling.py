@@ -110,7 +110,7 @@ def test_what_goes_wrong_is_told_in_its_place(node: ServiceNode, developer: User
     page = client.post(CALL, {"var_kind": "x", "var_amount": "1", "var_to": ""}).content.decode()
     assert "Server untrusted" in page
     ended = AuditEvent.objects.filter(action="call.ended").order_by("position")
-    assert [next(iter(event.facts)) for event in ended] == ["refused", "refused", "verdict"]
+    assert ["verdict" in event.facts for event in ended] == [False, False, True]
 
 
 FIELDS = {
