@@ -12,7 +12,7 @@ from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from servicenodes.services.nodes import change_node
 from tests.e2e.browser import Watched
-from tests.factories import make_node
+from tests.factories import make_node, make_test
 from tests.pki import CA
 
 IMPORT = "/bots/acme/certificates/import/"
@@ -48,6 +48,17 @@ def test_a_file_that_is_too_large_is_told_before_it_is_sent(
     watched.press("Show what they hold")
     assert "film.p12 has 10240 KB; a file may have 256 KB." in watched.text
     assert watched.page.input_value("#id_name") == "bank-api"
+
+
+def test_a_chain_in_a_narrow_column_keeps_its_names_whole(watched: Watched, viewer: User, bot: Bot) -> None:
+    link = {"subject": "CN=Demo bank issuing CA", "issuer": "CN=Root", "not_after": "2099-01-01T00:00:00Z"}
+    report = {"server": {"chain": [link]}, "steps": [{"name": "resolve", "status": "ok"}]}
+    test = make_test(make_node(bot, "get-balance"), verdict="rejected", summary="No.", report=report)
+    watched.sign_in("viewer")
+    watched.open(f"/bots/acme/nodes/get-balance/tests/{test.pk}/")
+    watched.page.get_by_text("The server’s chain").click()
+    box = watched.page.locator(".chain-link .wrap").first.bounding_box() or {}
+    assert box["height"] < 50
 
 
 def test_the_trail_fits_a_phone(browser: Browser, live_server: LiveServer, owner: User, bot: Bot) -> None:
