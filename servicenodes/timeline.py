@@ -20,7 +20,8 @@ TITLES = {
 OPTIONAL = frozenset({"proxy"})
 TONES = {"ok": "ok", "warning": "warning", "failed": "error", "skipped": "skipped"}
 WORDS = {"ok": "done", "warning": "look here", "failed": "failed", "skipped": "not reached"}
-LEFT_OUT = "left out"  # a skipped step that says why
+PRESENTING = "client_certificate"  # skipped not only when it is not reached, but also when there is none
+LEFT_OUT = "left out"
 NOT_REACHED = "Not reached."
 NOTHING = "—"
 # The facts of an attempt that a person compares, in this order.
@@ -80,7 +81,9 @@ def _known(step: Mapping[str, Any]) -> TimelineStep:
         name=name,
         title=TITLES.get(name, name.replace("_", " ")),
         tone=TONES.get(status, "neutral"),
-        state=LEFT_OUT if status == "skipped" and detail not in ("", NOT_REACHED) else WORDS.get(status, status),
+        state=LEFT_OUT
+        if name == PRESENTING and status == "skipped" and detail != NOT_REACHED
+        else WORDS.get(status, status),
         detail=detail,
         ms=step.get("ms"),
     )
@@ -102,7 +105,7 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        return self.control != self.real
+        return self.control != self.real and self.label != ATTEMPT_FACTS["ms"]
 
 
 def comparison(report: Mapping[str, Any]) -> list[Comparison]:

@@ -10,6 +10,8 @@ from django.forms import BoundField, ChoiceField, ModelChoiceField
 from servicenodes.forms import NodeForm, node_values
 from servicenodes.models import ServiceNode
 
+TEXT = "Somebody changed this service node meanwhile. Compare what is saved now with what is in your form."
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:

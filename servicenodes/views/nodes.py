@@ -149,10 +149,12 @@ def edit(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
                 actor=Actor.of(cast(User, request.user)), node=found, expected_revision=expected, **changes
             )
         except DomainError as error:
-            show_error(form, error)
             if isinstance(error, Stale):
+                form.add_error(None, conflicts.TEXT)
                 context["conflict"] = conflicts.differences(form, found)
                 conflicts.on_top_of(form, found)
+            else:
+                show_error(form, error)
         else:
             messages.success(request, "The changes are saved.")
             return redirect(changed)
