@@ -1,10 +1,10 @@
 """What makes a chain invalid whatever the date (RFC 5280, section 6.1), each problem as half a sentence.
 
 Checks, not trust: whether a server accepts the chain only the server says. cryptography's `ClientVerifier` cannot
-stand in, even with a permissive policy for the leaf: it keeps to the browsers' profile, and so refuses Ed25519 CAs, version 1
-leaves, CAs without key usage and all directory name constraints, which private CAs use and servers accept (half of
-the chains among the samples); and it tells the first problem only, in words for programmers. OpenSSL's verifier stays
-with `servicenodes.tls`, the only package that may import it.
+stand in, even with a permissive policy for the leaf: it keeps to the browsers' profile, and so refuses Ed25519 CAs,
+version 1 leaves, CAs without key usage and all directory name constraints, which private CAs use and servers accept
+(half of the chains among the samples); and it tells the first problem only, in words for programmers. OpenSSL's
+verifier stays with `servicenodes.tls`, the only package that may import it.
 """
 
 from __future__ import annotations
