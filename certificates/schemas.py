@@ -82,6 +82,16 @@ class VersionPage(Schema):
     next: str | None = Field(description="Cursor of the next page; null at the end.")
 
 
+class RotationOut(Schema):
+    """What a promotion or rollback did."""
+
+    certificate: str = Field(description="`bot-slug/name` or `platform/name`.")
+    version: VersionOut = Field(description="The version that is active now.")
+    was: Literal["staged", "active", "retired"] = Field(description="What it was before.")
+    active_before: int | None = Field(description="The number of the version that was active before.")
+    changed: bool = Field(description="false: it was active already.")
+
+
 class CertificateFactsOut(Schema):
     """One certificate found in files."""
 

@@ -8,9 +8,7 @@ from django.core.management.base import CommandParser
 
 from botplatform.console.commands import ConsoleCommand, whole_number
 from certificates.models import VersionStatus
-from certificates.services.rotation import Rotation
-
-MOST_VERSIONS = 1_000_000
+from certificates.services.rotation import MOST_VERSIONS, Rotation
 
 
 class RotationCommand(ConsoleCommand):

@@ -20,6 +20,7 @@ from certificates.models import CertificateVersion, ClientCertificate, SealedKey
 from certificates.services import activating, defaults
 from certificates.services.deleting import places
 
+MOST_VERSIONS = 1_000_000  # higher numbers are no version's; databases could not even look for some
 # From which statuses a version may come. To be what it is already changes nothing.
 MAY_BECOME = {
     VersionStatus.ACTIVE: {VersionStatus.STAGED, VersionStatus.RETIRED},

@@ -46,7 +46,7 @@ CHECKS: list[Any] = [
     response_headers_conformance,
     allow_header_conformance,
 ]
-EXISTING = {"bot": "acme", "node": "pay", "name": "api", "test": "00000000-0000-0000-0000-000000000001"}
+EXISTING = {"bot": "acme", "node": "pay", "name": "api", "number": "1", "test": "00000000-0000-0000-0000-000000000001"}
 SCOPES = {
     "nothing but looking": ("administrator", True, {"bot.view"}),
     "a developer's": ("developer", True, TOKEN_PERMISSIONS),

@@ -1,0 +1,59 @@
+"""What versions become, in the HTTP API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from django.http import HttpResponse
+from ninja.params.models import Path, Query
+
+from botplatform.api_kit.access import ApiRequest
+from botplatform.api_kit.conditions import IfMatch, expected, tag
+from botplatform.api_kit.routes import Section, owned
+from botplatform.bots.roles import Permission
+from certificates.api.certificates import find
+from certificates.api.routing import router
+from certificates.schemas import RotationOut
+from certificates.services.rotation import MOST_VERSIONS, Rotation, promote, roll_back
+
+SECTION = Section(router, "certificates")
+Number = Annotated[int, Path(..., ge=1, le=MOST_VERSIONS)]
+Force = Annotated[bool, Query(default=False, description="Even outside its validity; it is recorded.")]
+ROTATION: dict[str, Any] = {"answers": {200: RotationOut}, "problems": (404, 409, 412, 422)}
+
+
+@owned(SECTION, "POST", "/certificates/{name}/versions/{number}/promote", Permission.CERTIFICATE_IMPORT, **ROTATION)
+def promote_version(  # noqa: PLR0917 — ninja reads the parameters
+    request: ApiRequest,
+    name: str,
+    number: Number,
+    response: HttpResponse,
+    force: Force = False,
+    if_match: IfMatch = None,
+) -> dict[str, object]:
+    """Make a staged or retired version the active one. Nothing is tested. The active one already: nothing changes."""
+    certificate = find(request, name)
+    state = expected(if_match, certificate.pk, certificate.state)
+    done = promote(actor=request.actor, certificate=certificate, number=number, force=force, expected_state=state)
+    return _told(response, done)
+
+
+@owned(SECTION, "POST", "/certificates/{name}/rollback", Permission.CERTIFICATE_IMPORT, **ROTATION)
+def roll_back_version(
+    request: ApiRequest, name: str, response: HttpResponse, if_match: IfMatch = None
+) -> dict[str, object]:
+    """Undo the last promotion: the version that was active before becomes active again. Repeated, it goes further."""
+    certificate = find(request, name)
+    state = expected(if_match, certificate.pk, certificate.state)
+    return _told(response, roll_back(actor=request.actor, certificate=certificate, expected_state=state))
+
+
+def _told(response: HttpResponse, done: Rotation) -> dict[str, object]:
+    response["ETag"] = tag(done.certificate.pk, done.certificate.state)
+    return {
+        "certificate": done.certificate.path,
+        "version": done.version,
+        "was": done.was.value,
+        "active_before": done.active_before,
+        "changed": done.changed,
+    }
