@@ -4,13 +4,13 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
+    path("api/v1/", include("botplatform.api")),  # first: addresses are compared in this order
     path("", include("botplatform.accounts.urls")),
     path("", include("botplatform.console.urls")),
     path("", include("botplatform.bots.urls")),
     path("", include("botplatform.audit.urls")),
     path("", include("certificates.urls")),
     path("", include("servicenodes.urls")),
-    path("api/v1/", include("botplatform.api")),
     path("admin/", admin.site.urls),
 ]
 

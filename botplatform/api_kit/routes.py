@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
-from django.http import HttpRequest
 from ninja import Router
 from ninja.params.models import Path
 
 from botplatform.api_kit.access import ApiRequest, BearerToken
 from botplatform.api_kit.parsing import JSON
 from botplatform.api_kit.problems import Problem
-from botplatform.bots.access import actor_permissions
+from botplatform.bots.access import actor_permissions, find_bot
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import NotAllowed, NotFound
@@ -121,7 +120,9 @@ def _guard(
     @wraps(operation)
     def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
         if of_bot:
-            request.bot = _visible_bot(request, kwargs.pop("bot"))
+            request.bot = find_bot(request.token, kwargs.pop("bot"))
+            if request.bot is None:
+                raise NotFound("no such bot")
         judged = None if on_platform else request.bot
         granted = request.token.granted if anywhere else actor_permissions(request.actor, judged)
         if permission not in granted:
@@ -134,11 +135,3 @@ def _guard(
     if of_bot:
         guarded._ninja_contribute_args = [("bot", str, Path(...))]  # type: ignore[attr-defined]
     return guarded
-
-
-def _visible_bot(request: HttpRequest, slug: str) -> Bot:
-    token = request.token  # type: ignore[attr-defined]
-    bot: Bot | None = Bot.objects.visible_to(token).filter(slug=slug).first()
-    if bot is None:
-        raise NotFound("no such bot")
-    return bot

@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
 
 from botplatform.accounts.actors import Actor, ActorKind
@@ -39,7 +40,9 @@ def permissions_of(user: User, bot: Bot | None) -> frozenset[Permission]:
         return frozenset()
     if bot is None:
         return permissions_on_platform(user.platform_role)
-    role = Membership.objects.filter(user=user, bot=bot).values_list("role", flat=True).first()
+    if user.is_administrator:
+        return ADMINISTRATOR_PERMISSIONS
+    role = Membership.objects.filter(user=user, bot=bot).order_by("pk").values_list("role", flat=True).first()
     return permissions_on_bot(user.platform_role, role)
 
 
@@ -64,10 +67,30 @@ def actor_permissions(actor: Actor, bot: Bot | None) -> frozenset[Permission]:
 def token_permissions(token: ApiToken, bot: Bot | None) -> frozenset[Permission]:
     """What the holder of `token` may do: what it was given, and its creator may still do, within its bots.
 
-    A token for some bots has on the platform only what everybody has.
+    A token for some bots has on the platform only what everybody has. The answer is kept with the object, which lives
+    as long as one request: the guard of a route and its service ask the same.
     """
     if not token.is_active:
         return frozenset()
+    key = bot.pk if bot else None
+    if key not in token.judged:
+        token.judged[key] = _judge(token, bot)
+    return token.judged[key]
+
+
+def find_bot(token: ApiToken, slug: str) -> Bot | None:
+    """The bot called `slug`, if the token sees it; with what the token may do with it, in one query."""
+    creator = token.created_by
+    visible = Bot.objects.visible_to(token).filter(slug=slug).order_by("pk")
+    if creator.is_administrator or creator.is_auditor:
+        return visible.first()
+    bot = visible.annotate(role=F("memberships__role")).first()  # of the membership that makes it visible
+    if bot is not None:
+        token.judged[bot.pk] = permissions_on_bot(creator.platform_role, getattr(bot, "role")) & token.granted  # noqa: B009
+    return bot
+
+
+def _judge(token: ApiToken, bot: Bot | None) -> frozenset[Permission]:
     if bot is None:
         of_creator = permissions_of(token.created_by, None) if token.all_bots else EVERYBODY_PERMISSIONS
     else:

@@ -157,6 +157,11 @@ class ApiToken(models.Model):
         """The bots it is limited to. One query for the life of this object."""
         return frozenset(self.bots.values_list("pk", flat=True))
 
+    @cached_property
+    def judged(self) -> dict[uuid.UUID | None, frozenset[Permission]]:
+        """What `botplatform.bots.access` found out about it, by bot."""
+        return {}
+
     def covers(self, bot: Bot) -> bool:
         """Whether `bot` is among its bots."""
         return self.all_bots or bot.pk in self.bot_ids

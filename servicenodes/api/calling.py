@@ -17,7 +17,6 @@ from botplatform.bots.roles import Permission
 from botplatform.errors import InvalidInput, NotFound
 from servicenodes.api.nodes import NODE
 from servicenodes.api.routing import router
-from servicenodes.lookup import visible_nodes
 from servicenodes.models import ServiceNode
 from servicenodes.schemas import InvokeIn, InvokeOut
 from servicenodes.services.answers import answer_as_json, failure_as_json
@@ -48,11 +47,12 @@ def invoke(request: ApiRequest, node: str, body: InvokeIn) -> Any:
 
 
 def _find(request: ApiRequest, slug: str) -> ServiceNode:
-    """Only what a call needs: its plan knows the rest."""
-    found: ServiceNode | None = visible_nodes(request.actor).filter(bot=bot_of(request), slug=slug).first()
+    """Of the address's bot, which the token sees. Only what a call needs: its plan knows the rest."""
+    bot = bot_of(request)
+    found = ServiceNode.objects.filter(bot=bot, slug=slug).only("slug", "bot_id").order_by("pk").first()
     if found is None:
         raise NotFound("no such service node")
-    found.bot = bot_of(request)
+    found.bot = bot
     return found
 
 

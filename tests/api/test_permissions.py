@@ -50,7 +50,7 @@ def _objects(bot: Bot, other_bot: Bot, settings: Settings) -> None:
 def attempt(call: Caller, method: str, path: str, name: str, bot: str) -> Any:
     """One valid request of the operation; what it changed is undone."""
     short = name.removeprefix("bot_").removeprefix("platform_")
-    address = path.format(bot=bot, node="pay", name="api", test=TEST)
+    address = path.format(bot=bot, node="pay", name="api", number=1, test=TEST)
     with transaction.atomic():
         fields = UPLOADS.get(short)
         answer = call.upload(address, fields) if fields else call(method, address, BODIES.get(short))

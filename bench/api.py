@@ -1,0 +1,123 @@
+"""What a call of the HTTP API costs beside a minimal Django view that does nothing.
+
+    python -m bench.api
+
+CPU of this process, through the whole middleware, in a database of its own (SQLite, or PostgreSQL with
+TEST_DATABASE=postgresql). `invoke` calls a loopback server that demands a client certificate, on a kept connection;
+`invoke_node` in the same process is subtracted to tell what the API adds.
+"""
+
+# ruff: noqa: E402 — Django is set up before what needs it is imported
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+
+import django
+
+django.setup()
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext, get_runner
+from django.urls import path
+
+from botplatform.accounts.actors import Actor
+from botplatform.bots.models import Bot, Membership
+from botplatform.bots.roles import Role
+from botplatform.urls import urlpatterns as product
+from certificates.key_storage import create_keyring
+from servicenodes.models import ServiceNode
+from servicenodes.services import invoking
+from servicenodes.services.invoking import invoke_node
+from tests.api.caller import Caller, make_token
+from tests.factories import make_certificate, make_node, make_trust_store, make_user
+from tests.servicenodes.services.calls import echo_bank
+
+CALLS, ROUNDS = 200, 7
+AIM_MS = 2.0
+
+
+def nothing(_request: HttpRequest) -> HttpResponse:
+    """The view that does nothing."""
+    return HttpResponse(b"{}", content_type="application/json")
+
+
+urlpatterns = [path("nothing", nothing), *product]
+
+
+def main() -> None:
+    """Measure and print."""
+    settings.ROOT_URLCONF = "bench.api"
+    settings.API_CALLS_PER_MINUTE = 1_000_000  # counted, and never reached
+    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1"]
+    create_keyring(settings.KEYRING_FILE)
+    runner = get_runner(settings)(verbosity=0, interactive=False)
+    runner.setup_test_environment()
+    databases = runner.setup_databases()
+    try:
+        with echo_bank() as bank:
+            bot = Bot.objects.create(slug="acme", name="Acme")
+            make_certificate(bot, "bank", issued=bank.authority.issue("bench.example"), is_default=True)
+            trust = make_trust_store(bot, "roots", authorities=(bank.server_authority,))
+            node = make_node(bot, "pay", url=f"{bank.peer.url}accounts", trust_store=trust, timeout_s=5)
+            measure(bot, node)
+            invoking.close()
+    finally:
+        runner.teardown_databases(databases)
+        runner.teardown_test_environment()
+
+
+def measure(bot: Bot, node: ServiceNode) -> None:
+    """One row each."""
+    user = make_user()
+    Membership.objects.create(user=user, bot=bot, role=Role.OWNER)
+    token, text = make_token(user, bot)
+    call, actor = Caller(text, token), Actor.of_token(token)
+    bare = Client(headers={"Authorization": call.headers["Authorization"]})
+    empty = cpu_ms(lambda: bare.get("/nothing"))
+    print(f"{'a view that does nothing':34} {empty:6.2f} ms")
+    for name, act in (
+        ("GET bot", lambda: call("GET", "/bots/acme")),
+        ("GET node", lambda: call("GET", "/bots/acme/nodes/pay")),
+        ("PATCH node, nothing changes", lambda: call("PATCH", "/bots/acme/nodes/pay", {"method": "GET"})),
+    ):
+        show(name, cpu_ms(act), empty, queries(act))
+    direct = cpu_ms(lambda: invoke_node(actor=actor, node=node))
+    print(f"{'invoke_node in this process':34} {direct:6.2f} ms")
+    through = lambda: call("POST", "/bots/acme/nodes/pay/invoke", {})  # noqa: E731
+    show("POST invoke, less invoke_node", cpu_ms(through) - direct, empty, queries(through))
+
+
+def show(name: str, ms: float, empty: float, count: int) -> None:
+    over = ms - empty
+    verdict = "ok" if over <= AIM_MS else f"beyond the aim of {AIM_MS} ms"
+    print(f"{name:34} {ms:6.2f} ms  {ms / empty:4.1f}×  overhead {over:5.2f} ms  {count} queries  {verdict}")
+
+
+def queries(act: Callable[[], object]) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        act()
+    return len(captured)
+
+
+def cpu_ms(act: Callable[[], object]) -> float:
+    """CPU of one act: this thread's alone, the median of several rounds."""
+    rounds = []
+    for _ in range(ROUNDS):
+        act()
+        begun = time.thread_time()
+        for _ in range(CALLS):
+            act()
+        rounds.append(1000 * (time.thread_time() - begun) / CALLS)
+    return statistics.median(rounds)
+
+
+if __name__ == "__main__":
+    main()
