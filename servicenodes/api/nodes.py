@@ -73,9 +73,15 @@ def nodes_of(request: ApiRequest) -> ServiceNodeQuerySet:
 
 def find(request: ApiRequest, slug: str) -> ServiceNode:
     """The node `slug` of the address's bot. Raises `NotFound`."""
-    node: ServiceNode | None = nodes_of(request).filter(slug=slug).order_by("pk").first()
+    bot = bot_of(request)
+    rows = ServiceNode.objects.filter(bot=bot, slug=slug).select_related("certificate", "trust_store")
+    node: ServiceNode | None = rows.order_by("pk").first()
     if node is None:
         raise NotFound("no such service node")
+    node.bot = bot
+    for owned in (node.certificate, node.trust_store):  # of this bot or of the platform: the database sees to it
+        if owned is not None and owned.bot_id is not None:
+            owned.bot = bot
     return node
 
 
