@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.db.models import Q
 
 from certificates.models import ClientCertificate
-from servicenodes.models import ServiceNode
+from servicenodes.models import ServiceNode, ServiceNodeQuerySet
 from servicenodes.resolution import Effective, resolve
 
 
@@ -35,3 +35,15 @@ def effective_certificates(nodes: Iterable[ServiceNode]) -> dict[uuid.UUID, Effe
 def effective_certificate(node: ServiceNode) -> Effective[ClientCertificate]:
     """What one node will present, and the rule that chose it."""
     return effective_certificates([node])[node.pk]
+
+
+def nodes_presenting(certificate: ClientCertificate) -> ServiceNodeQuerySet:
+    """The nodes, of all bots, whose effective certificate it is: the rules of `resolve` as a condition."""
+    chosen = Q(certificate=certificate)
+    if certificate.is_default and certificate.bot_id:
+        chosen |= Q(certificate__isnull=True, bot=certificate.bot_id)
+    elif certificate.is_default:
+        with_own = ClientCertificate.objects.filter(is_default=True, bot__isnull=False)
+        chosen |= Q(certificate__isnull=True) & ~Q(bot__in=with_own.values("bot"))
+    nodes: ServiceNodeQuerySet = ServiceNode.objects.filter(chosen).select_related("bot")
+    return nodes

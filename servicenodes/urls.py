@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from servicenodes.views import attaching, bots, calling, nodes, overview, patterns, settings, testing
+from servicenodes.views import attaching, bots, calling, nodes, overview, patterns, rotating, settings, testing
 
 app_name = "servicenodes"
 NODE = "bots/<slug:bot>/nodes/<slug:node>/"
+CERTIFICATES = (("bots/<slug:bot>/certificates/<slug:name>/", ""), ("platform/certificates/<slug:name>/", "platform_"))
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("bots/", bots.listing, name="bots"),
@@ -24,3 +25,9 @@ urlpatterns = [
     path("settings/", settings.settings_page, name="settings"),
     path("patterns/", patterns.patterns, name="patterns"),
 ]
+for start, whose in CERTIFICATES:
+    urlpatterns += [
+        path(f"{start}versions/<int:number>/{act}/", rotating.rotate, {"act": act}, name=f"{whose}version_{act}")
+        for act in ("promote", "retire", "destroy")
+    ]
+    urlpatterns.append(path(f"{start}rollback/", rotating.rotate, {"act": "rollback"}, name=f"{whose}rollback"))

@@ -96,7 +96,7 @@ def version_status(value: str) -> dict[str, str]:
 
 
 @register.simple_tag
-def owned_url(name: str, bot: Bot | None, *arguments: str) -> str | SafeString:
+def owned_url(name: str, bot: Bot | None, *arguments: str | int) -> str | SafeString:
     """The URL of something a bot or the platform owns: `certificates:import` or `certificates:platform_import`."""
     if bot is None:
         app, _, route = name.partition(":")

@@ -23,6 +23,7 @@ from certificates.forms import CertificateFilter
 from certificates.models import CertificateVersion, ClientCertificate
 from certificates.services.certificates import delete_certificate
 from certificates.services.defaults import clear_default, set_default
+from certificates.services.rotation import rollback_target
 from certificates.views import searching
 
 PER_PAGE = 50
@@ -56,16 +57,18 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
     versions = with_traffic(user, certificate, list(certificate.versions.prefetch_related("chain")))
     keys = [str(certificate.pk), *(str(version.pk) for version in versions)]
     nodes = certificate.service_nodes.filter(bot__in=Bot.objects.visible_to(user)).select_related("bot")
+    may_import = Permission.CERTIFICATE_IMPORT in request.permissions  # type: ignore[attr-defined]
     context = {
         "bot": bot,
         "certificate": certificate,
         "versions": versions,
+        "rollback": rollback_target(certificate) if may_import else None,
         "active": next((version for version in versions if version.status == "active"), None),
         "nodes": nodes[:USERS_SHOWN],
         "node_count": nodes.count(),
         "tests": tests_of(user, certificate),
         "history": AuditEvent.objects.visible_to(user).filter(object_id__in=keys)[:HISTORY],
-        "may_import": Permission.CERTIFICATE_IMPORT in request.permissions,  # type: ignore[attr-defined]
+        "may_import": may_import,
         "may_attach": bots_allowing(user, Permission.NODE_ATTACH).filter(**({"pk": bot.pk} if bot else {})).exists(),
     }
     return render(request, "certificates/detail.html", context)
