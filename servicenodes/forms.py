@@ -69,7 +69,7 @@ class NodeForm(forms.Form):
         label="Short name",
         help_text="For addresses and commands. Left empty, it is made from the name.",
     )
-    method = forms.ChoiceField(choices=Method.choices)
+    method = forms.ChoiceField(choices=[(name, name) for name in Method.values])
     url = forms.CharField(
         max_length=2000,
         label="URL",

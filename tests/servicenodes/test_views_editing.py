@@ -31,6 +31,10 @@ def test_cancel_leads_back(sign_in: SignIn, developer: User, node: ServiceNode) 
     assert f'<a class="btn" href="{NODE}">Cancel</a>' in client.get(f"{NODE}edit/").content.decode()
 
 
+def test_methods_are_spelt_as_in_http(sign_in: SignIn, developer: User, bot: Bot) -> None:
+    assert '<option value="GET" selected>GET</option>' in sign_in(developer).get(NEW).content.decode()
+
+
 @pytest.mark.parametrize(("name", "slug"), [("Größe_prüfen 🤖", "grosse-prufen"), ("🤖", "node")])
 def test_a_short_name_is_made_from_the_name_and_told(
     sign_in: SignIn, developer: User, bot: Bot, name: str, slug: str
