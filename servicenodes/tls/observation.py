@@ -157,6 +157,15 @@ class Attempt:
         """The first fatal alert that the server sent."""
         return next((alert for alert in self.alerts if alert.received and alert.fatal), None)
 
+    @property
+    def refused_aloud(self) -> bool:
+        """Whether the server asked for a certificate and then said no: by an alert, or by a text it is known for."""
+        if not self.requested:
+            return False
+        alert = self.fatal_alert
+        told = self.http is not None and self.http.certificate_text is not None
+        return told or (self.ending is Ending.ALERT and alert is not None and alert.after_our_flight)
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -193,6 +202,11 @@ class Observation:
     def first(self) -> Attempt | None:
         """The attempt that met the server first."""
         return self.control or self.real
+
+    @property
+    def refuses_aloud(self) -> bool:
+        """Whether the server says no to callers without a certificate, so that its silence is no refusal of its."""
+        return self.control is not None and self.control.refused_aloud
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:

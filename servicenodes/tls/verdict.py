@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from servicenodes.tls.advice import advice_for
 from servicenodes.tls.hints import find_hints
 from servicenodes.tls.http import TELLING_STATUSES
 from servicenodes.tls.judgement import Certainty, Judgement, Layer, Reason, Verdict
 from servicenodes.tls.observation import Attempt, Ending, Failure, Observation, Sent
-from servicenodes.tls.words import advice_for, summary_for
+from servicenodes.tls.words import summary_for
 
 __all__ = ["Certainty", "Judgement", "Layer", "Reason", "Ruling", "Verdict", "decide", "phrase"]
 
@@ -61,14 +62,15 @@ def decide(observation: Observation, *, now: datetime) -> Judgement:
 
 def phrase(ruling: Ruling, observation: Observation, *, now: datetime) -> Judgement:
     """A ruling with its words and findings."""
+    findings = find_hints(observation, ruling.verdict, now=now)
     return Judgement(
         verdict=ruling.verdict,
         reason=ruling.reason,
         certainty=ruling.certainty,
         layer=ruling.layer,
         summary=summary_for(ruling.verdict, ruling.reason, ruling.certainty, observation),
-        advice=advice_for(ruling.verdict, ruling.reason, observation),
-        findings=find_hints(observation, ruling.verdict, now=now),
+        advice=advice_for(ruling.verdict, ruling.reason, observation, findings),
+        findings=findings,
     )
 
 
@@ -195,10 +197,15 @@ def _http_text(seen: Observation) -> Ruling | None:
 
 
 def _silent_close(seen: Observation) -> Ruling | None:
+    """Closed without alert or data. A server that says no to callers without a certificate would say no to a wrong
+    one as well: its silence is more likely the end of an accepted conversation, so the verdict is less sure.
+    """
     real = _real(seen)
     if real.ending not in (Ending.CLOSED, Ending.RESET) or real.sent is not Sent.CERTIFICATE:
         return None
-    if seen.control is not None and seen.control.ending is Ending.DATA:
+    if seen.refuses_aloud:
+        certainty = Certainty.LOW if real.request_sent else Certainty.MEDIUM
+    elif seen.control is not None and seen.control.ending is Ending.DATA:
         certainty = Certainty.CERTAIN
     else:
         certainty = Certainty.MEDIUM if real.request_sent else Certainty.HIGH

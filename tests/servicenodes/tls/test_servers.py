@@ -190,7 +190,7 @@ CASES: list[tuple[str, Server, V, str, C]] = [
     ("reads for ever", lambda: raw_server(_reads_for_ever), V.NETWORK_ERROR, Failure.TIMEOUT, C.CERTAIN),
     ("drip", lambda: raw_server(_drip), V.NETWORK_ERROR, Failure.TIMEOUT, C.CERTAIN),
     ("silence", lambda: _requires(behaviour=_silence), V.INCONCLUSIVE, R.SILENCE, C.LOW),
-    ("closes", lambda: _requires(behaviour=_close_at_once), V.REJECTED, R.SILENT_CLOSE, C.MEDIUM),
+    ("closes", lambda: _requires(behaviour=_close_at_once), V.REJECTED, R.SILENT_CLOSE, C.LOW),
     (
         "closes on the certificate",
         lambda: _requires(**OPTIONAL, behaviour=_close_if_known),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from servicenodes.tls import words
+from servicenodes.tls import advice, words
 from servicenodes.tls.judgement import CALL_REASONS, REASONS, REJECTED_REASONS, Certainty, Layer, Reason, Verdict
 from servicenodes.tls.names import ALERTS, UNREADABLE_CERTIFICATE, VERIFY_ERRORS, alert_name
 from servicenodes.tls.observation import (
@@ -163,6 +163,9 @@ TABLE: list[tuple[Observation, Verdict, str, Certainty]] = [
     (seen(attempt(**CLOSED), control=control()), V.REJECTED, R.SILENT_CLOSE, C.CERTAIN),
     (seen(attempt(request_sent=False, **CLOSED), control=control(**CLOSED)), V.REJECTED, R.SILENT_CLOSE, C.HIGH),
     (seen(attempt(**CLOSED), control=control(**CLOSED)), V.REJECTED, R.SILENT_CLOSE, C.MEDIUM),
+    (seen(attempt(**CLOSED), control=refused_control()), V.REJECTED, R.SILENT_CLOSE, C.LOW),
+    (seen(attempt(**CLOSED), control=control(http=PAGE_NONE)), V.REJECTED, R.SILENT_CLOSE, C.LOW),
+    (seen(attempt(request_sent=False, **CLOSED), control=refused_control()), V.REJECTED, R.SILENT_CLOSE, C.MEDIUM),
     (seen(attempt(ending=Ending.RESET, http=None)), V.REJECTED, R.SILENT_CLOSE, C.MEDIUM),
     (seen(attempt(http=HttpAnswer(401)), control=refused_control()), V.HTTP_REFUSED, R.HTTP_401, C.CERTAIN),
     (seen(attempt(http=HttpAnswer(403)), control=refused_control()), V.HTTP_REFUSED, R.HTTP_403, C.CERTAIN),
@@ -256,14 +259,17 @@ def test_a_ticket_proves_nothing() -> None:
 
 
 def test_each_rejection_has_advice_of_its_own() -> None:
-    advice = [words.ADVICE[V.REJECTED, reason] for reason in REJECTED_REASONS]
-    assert len(set(advice)) == len(advice)
-    for table in (words.SUMMARIES, words.ADVICE):
-        assert {verdict for verdict, _ in table} == set(Verdict)
+    groups = [advice.ADVICE[V.REJECTED, reason] for reason in REJECTED_REASONS]
+    assert len(set(groups)) == len(groups)
+    for whole in (words.SUMMARIES, advice.ADVICE):
+        assert {verdict for verdict, _ in whole} == set(Verdict)
+    for table in (words.SUMMARIES, advice.ADVICE, words.LET_PAST_SUMMARIES, advice.LET_PAST):
         for verdict, reason in table:
             assert reason is None or reason in (*REASONS[verdict], *CALL_REASONS.get(verdict, ()))
-    texts = [*words.SUMMARIES.values(), *(text for group in words.ADVICE.values() for text in group)]
+    texts = [*words.SUMMARIES.values(), *words.LET_PAST_SUMMARIES.values()]
+    texts += [text for table in (advice.ADVICE, advice.LET_PAST) for group in table.values() for text in group]
+    assert set(advice.FITS) <= set(texts)
     fields = {name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name}
-    known = {"host", "port", "server_name", "reason", "status", "control_status", "alert", "alert_clause"}
+    known = {"host", "port", "server_name", "reason", "status", "control_status", "alert", "alert_clause", "withheld"}
     assert fields <= known | {"unusable", "denied"}
     assert not [text for text in texts if re.search(r"  |\bTODO\b", text)]
