@@ -7,14 +7,16 @@ from servicenodes.tls.observation import Attempt, Ending, Failure, Observation, 
 
 OK, WARNING, FAILED, SKIPPED = StepStatus.OK, StepStatus.WARNING, StepStatus.FAILED, StepStatus.SKIPPED
 NOT_REACHED = "Not reached."
+NONE_CONFIGURED = "No client certificate is configured for this call."
+WITHHELD = "This product ended the connection, because the server is not trusted. Nothing was asked of it."
 
 
 def server_hello(attempt: Attempt) -> Step:
     """Which TLS the two sides agreed on."""
     if attempt.server_hello:
         suite = ", ".join(part for part in (attempt.cipher, attempt.group) if part)
-        detail = f"{attempt.tls_version or 'TLS'}" + (f" with {suite}." if suite else ".")
-        return Step(StepName.SERVER_HELLO, OK, detail)
+        agreed = f"The two sides agreed on {attempt.tls_version or 'TLS'}"
+        return Step(StepName.SERVER_HELLO, OK, agreed + (f" with {suite}." if suite else "."))
     alert = attempt.fatal_alert
     if alert is not None:
         detail = f"The server refused the TLS parameters with the alert {alert.name}."
@@ -25,7 +27,8 @@ def server_hello(attempt: Attempt) -> Step:
     elif attempt.failure is Failure.RESET:
         detail = "The server closed the connection without answering the TLS greeting."
     else:
-        detail = f"The two sides found no common TLS version or parameters ({attempt.local_error or 'no reason'})."
+        reason = attempt.local_error.replace("_", " ") or "no reason given"
+        detail = f"The two sides found no common TLS version or parameters ({reason})."
     return Step(StepName.SERVER_HELLO, FAILED, detail)
 
 
@@ -62,7 +65,8 @@ def client_certificate(observation: Observation, attempt: Attempt) -> Step:
     """What we answered."""
     name = StepName.CLIENT_CERTIFICATE
     if not observation.presented:
-        return Step(name, SKIPPED, "No client certificate is configured for this call.")
+        empty = " The server got an empty answer." if attempt.sent is Sent.EMPTY else ""
+        return Step(name, SKIPPED, NONE_CONFIGURED + empty)
     if attempt.sent is Sent.CERTIFICATE:
         leaf, *chain = observation.presented
         others = {0: "without intermediates", 1: "with one intermediate"}
@@ -72,6 +76,8 @@ def client_certificate(observation: Observation, attempt: Attempt) -> Step:
         return Step(name, FAILED, "Nothing was presented: the certificate fits none of the requested algorithms.")
     if attempt.handshake_completed:
         return Step(name, WARNING, "Not presented, because the server did not ask.")
+    if not _server_proven(attempt):
+        return Step(name, SKIPPED, "Not presented, because the server is not trusted.")
     return Step(name, FAILED, "The connection ended before the certificate was presented.")
 
 
@@ -85,21 +91,38 @@ def server_verdict(attempt: Attempt) -> Step:
         return Step(name, OK, "The server went on to answer the request.")
     if alert is not None:
         return Step(name, FAILED, f"The server ended the connection with the alert {alert.name}.")
+    if attempt.ending is Ending.LOCAL and not _server_proven(attempt):
+        return Step(name, SKIPPED, WITHHELD)
     details = {
         Ending.CLOSED: "The server closed the connection without a word.",
         Ending.RESET: "The server reset the connection without a word.",
         Ending.TIMEOUT: "The server said nothing until the time was up.",
     }
-    detail = details.get(attempt.ending, f"The conversation failed: {attempt.local_error.replace('_', ' ')}.")
+    detail = details.get(attempt.ending) or _our_complaint(attempt)
     return Step(name, WARNING if attempt.ending is Ending.TIMEOUT else FAILED, detail)
 
 
 def http(attempt: Attempt) -> Step:
     """What the server answered to the request."""
     if attempt.http is None:
-        detail = "The answer was not HTTP." if attempt.ending is Ending.DATA else "No answer."
-        return Step(StepName.HTTP, WARNING if attempt.ending is Ending.DATA else SKIPPED, detail)
+        if attempt.ending is Ending.DATA:
+            return Step(StepName.HTTP, WARNING, "The answer was not HTTP.")
+        detail = "The request was sent, and no answer came." if attempt.request_sent else NOT_REACHED
+        return Step(StepName.HTTP, SKIPPED, detail)
     status = attempt.http.status
+    detail = f"The server answered with HTTP status {status}."
     if attempt.http.certificate_text or status in (401, 403):
-        return Step(StepName.HTTP, FAILED, f"HTTP status {status}.")
-    return Step(StepName.HTTP, OK if status < 500 else WARNING, f"HTTP status {status}.")
+        return Step(StepName.HTTP, FAILED, detail)
+    return Step(StepName.HTTP, OK if status < 500 else WARNING, detail)
+
+
+def _server_proven(attempt: Attempt) -> bool:
+    """Whether the server's certificate is trusted and for it; if not, we end the connection."""
+    return not attempt.verify_errors and attempt.hostname_matched is True
+
+
+def _our_complaint(attempt: Attempt) -> str:
+    """What our side said when it ended the conversation. Without a complaint, the limit on what is read did it."""
+    if not attempt.local_error:
+        return "The server sent more than this product reads, and no answer was among it."
+    return f"The conversation failed: {attempt.local_error.replace('_', ' ')}."
