@@ -111,7 +111,7 @@ def retire(
     force: bool = False,
     expected_state: str | None = None,
 ) -> Rotation:
-    """Present or stage the version `number` no longer. Retired already: nothing changes.
+    """Present or stage the version `number` no longer; no rollback leads to it. Retired already: nothing changes.
 
     The active version of a certificate in use is retired only with `force`: its nodes then present nothing and
     calls that require mutual TLS are not made. Raises `NotAllowed`, `NotFound`, `Conflict`, `Stale`.
@@ -124,8 +124,8 @@ def retire(
         return Rotation(locked, version, was, active)
     if was == VersionStatus.ACTIVE and not force:
         _refuse_in_use(actor, version)
-    version.status = VersionStatus.RETIRED
-    version.save(update_fields=["status"])
+    version.status, version.turn = VersionStatus.RETIRED, None  # no rollback leads to what somebody retired
+    version.save(update_fields=["status", "turn"])
     facts: dict[str, object] = {"version": version.number, "was": was.value, "forced": force}
     defaults.record(actor, Action.VERSION_RETIRED, locked, facts)
     return Rotation(locked, version, was, active)
@@ -159,7 +159,7 @@ def destroy(
 
 
 def rollback_target(certificate: ClientCertificate) -> CertificateVersion | None:
-    """The retired version that was active last; those that a rollback retired do not count."""
+    """The retired version that was active last; those retired by a rollback or by hand do not count."""
     retired = certificate.versions.filter(status=VersionStatus.RETIRED, turn__isnull=False, sealed_key__isnull=False)
     return retired.order_by("-turn").first()
 

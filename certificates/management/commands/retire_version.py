@@ -14,7 +14,7 @@ from certificates.services.rotation import retire
 class Command(RotationCommand):
     """The emergency brake for a stolen key, with --force."""
 
-    help = "Retire a staged or active version. Its key stays, so it can be promoted again."
+    help = "Retire a staged or active version. Its key stays, so it can be promoted again; no rollback leads to it."
     examples = """
         manage.py retire_version acme/bank --version 4
         manage.py retire_version acme/bank --version 3 --force

@@ -101,7 +101,7 @@ def test_every_act_at_once(bot: Bot) -> None:
 
     assert {type(error) for error in errors} <= {type(None), Conflict}
     versions = CertificateVersion.objects.order_by("number")
-    assert versions.filter(status="active").count() == 1
+    assert versions.filter(status="active").count() <= 1, "none where the retirement came last"
     keyed = set(SealedKey.objects.values_list("version_id", flat=True))
     assert {version.pk for version in versions if version.status != "destroyed"} == keyed
     assert ClientCertificate.objects.count() == 1
