@@ -17,7 +17,7 @@ from datetime import datetime
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Max, Sum
 from django.utils import timezone
 
@@ -57,6 +57,14 @@ class Gathered:
             self._since_flush += calls
             if self._since_flush >= FULL:
                 self._wake.set()
+
+    def put_back(self, taken: dict[Key, tuple[int, datetime]]) -> None:
+        """Count again what could not be written. It wakes nobody: the database gets the interval to come back."""
+        for key, (calls, at) in taken.items():
+            self.add(key, calls, at)
+        with self._lock:
+            self._since_flush = 0
+            self._wake.clear()
 
     def take(self) -> dict[Key, tuple[int, datetime]]:
         with self._lock:
@@ -104,12 +112,11 @@ def flush() -> None:
     ]
     try:
         CallCounter.objects.add_up(rows)
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         log.warning(
             "calls_not_counted_yet", calls=sum(calls for calls, _ in taken.values()), error=type(error).__name__
         )
-        for key, (calls, at) in taken.items():
-            _gathered.add(key, calls, at)
+        _gathered.put_back(taken)
 
 
 # --- Reads ------------------------------------------------------------------------------------------------------------

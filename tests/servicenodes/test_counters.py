@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
@@ -84,9 +84,12 @@ def test_a_node_that_is_gone_does_not_lose_the_calls_of_others(node: ServiceNode
 
 
 @pytest.mark.django_db
-def test_what_cannot_be_written_is_kept(node: ServiceNode, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [DatabaseError, InterfaceError])
+def test_what_cannot_be_written_is_kept(
+    node: ServiceNode, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
-        raise DatabaseError("gone")
+        raise error("gone")
 
     count(node=node.pk, version=None, outcome=ANSWERED)
     with monkeypatch.context() as patched:
@@ -95,6 +98,28 @@ def test_what_cannot_be_written_is_kept(node: ServiceNode, monkeypatch: pytest.M
     assert not CallCounter.objects.exists()
     flush()
     assert traffic_of_nodes([node])[node.pk].calls == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_writer_gives_a_database_that_is_away_time(
+    node: ServiceNode, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+
+    def fail(*_: object) -> None:
+        tries.append(1)
+        raise DatabaseError("gone")
+
+    settings.CALL_COUNTERS_FLUSH_S = 0.2
+    monkeypatch.setattr(CallCounterQuerySet, "add_up", fail)
+    for _ in range(counters.FULL + 1):
+        count(node=node.pk, version=None, outcome=ANSWERED)
+    threading.Event().wait(0.9)
+    monkeypatch.undo()
+    settings.CALL_COUNTERS_FLUSH_S = 0
+    assert 1 <= len(tries) <= 6
+    flush()
+    assert traffic_of_nodes([node])[node.pk].calls == counters.FULL + 1
 
 
 @pytest.mark.django_db(transaction=True)
