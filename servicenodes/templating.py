@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from urllib.parse import unquote
@@ -103,8 +103,9 @@ def _segment(template: str, values: Values) -> str:
     if len(parts) == 1:
         return template
     segment = _fill(parts, values, escaping.in_path)
-    # Servers decode %2F and resolve dots in whichever order they like: what would climb is refused.
-    if {"", ".", ".."} & set(re.split(r"[/\\]", unquote(segment))):
+    # Servers decode %2F, drop what stands after “;” and resolve dots in whichever order they like: what would climb is
+    # refused.
+    if {"", ".", ".."} & {step.partition(";")[0] for step in re.split(r"[/\\]", unquote(segment))}:
         raise refuse(parts[1], "would change the path of the URL: it is empty, or holds “.” or “..” as a step")
     return segment
 
@@ -192,24 +193,42 @@ def render_form_body(template: str, values: Values) -> str:
 def render_xml_body(template: str, values: Values) -> str:
     """XML. Variables stand in text or between the quotes of an attribute; elsewhere they are refused."""
     parts = split(template)
+    places = _xml_places("x".join(parts[::2]))
+    start, end, at = *next(places), 0
     for index in range(1, len(parts), 2):
-        if not _xml_place("{}".join(parts[:index:2])):
+        at += len(parts[index - 1])
+        while end < at:
+            start, end = next(places, (len(template), len(template)))
+        if at < start:
             text = f"The variable “{parts[index]}” stands inside a tag, a comment or a CDATA section of the XML body."
             raise InvalidInput(text, field="body")
+        at += 1
     return _fill(parts, values, escaping.in_xml)
 
 
-_XML_WHOLE = re.compile(
-    r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<[^!?](?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*>", re.DOTALL
-)
-_XML_ATTRIBUTE = re.compile(r"<[^!?](?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*=\s*(?:\"[^\"<]*|'[^'<]*)", re.DOTALL)
+_XML_CLOSED = (("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>"))
+_XML_TAG = re.compile(r"<[^!?<>\"'](?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*>")
+_XML_QUOTED = re.compile(r"(=\s*)?(?:\"([^\"]*)\"|'([^']*)')")
 
 
-def _xml_place(before: str) -> bool:
-    """Whether text before a variable leaves it in character data or in a quoted attribute value."""
-    rest = _XML_WHOLE.sub("", before)
-    start = rest.find("<")
-    return start < 0 or _XML_ATTRIBUTE.fullmatch(rest[start:]) is not None
+def _xml_places(text: str) -> Iterator[tuple[int, int]]:
+    """First and last position of each stretch of character data, and of each quoted attribute value, in one pass."""
+    at = 0
+    while (start := text.find("<", at)) >= 0:
+        yield at, start - 1
+        closing = next((pair for pair in _XML_CLOSED if text.startswith(pair[0], start)), None)
+        if closing is None:
+            tag = _XML_TAG.match(text, start)
+            at = tag.end() if tag else 0
+            for quoted in _XML_QUOTED.finditer(text, start, at):
+                if quoted[1] is not None:
+                    yield quoted.start(quoted.lastindex or 0), quoted.end(quoted.lastindex or 0) - 1
+        else:
+            end = text.find(closing[1], start + len(closing[0]))
+            at = end + len(closing[1]) if end >= 0 else 0
+        if not at:  # it never closes, so nothing behind it is text
+            return
+    yield at, len(text)
 
 
 def content_type_of(headers: Mapping[str, str], body: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 import xml.etree.ElementTree as ET
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -105,7 +107,9 @@ def test_no_value_changes_the_shape_of_a_url(first: str, second: str, third: str
     parse_target(url)
 
 
-@pytest.mark.parametrize("value", ["", ".", "..", "../admin", "a/../b", "..\\x", "a/", "/", "a\nb", "\x00"])
+@pytest.mark.parametrize(
+    "value", ["", ".", "..", "../admin", "a/../b", "..\\x", "a/", "/", "a\nb", "\x00", "..;x", "a/..;/b"]
+)
 def test_a_value_that_climbs_is_refused(value: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         render_url("https://bank.example/users/{{id}}/orders", {"id": value})
@@ -199,6 +203,24 @@ def test_no_value_leaves_its_place_in_xml(value: str) -> None:
 def test_places_in_xml_that_cannot_be_kept(template: str) -> None:
     with pytest.raises(InvalidInput, match="inside a tag"):
         render_xml_body(template, {"v": "x"})
+
+
+@pytest.mark.parametrize(
+    ("template", "fits"),
+    [
+        ("<a>{{v}}</a>" * 8_000, True),
+        ("<a b='{{v}}'/>" * 8_000, True),
+        ("<?" * 40_000 + "{{v}}", False),
+        ("<!--" * 20_000 + "{{v}}" * 1_000, False),
+        ("<a x='' " * 10_000 + "{{v}}", False),
+    ],
+)
+def test_large_xml_is_filled_at_once(template: str, fits: bool) -> None:
+    """A bot developer's template must not keep the process busy."""
+    started = time.process_time()
+    with contextlib.nullcontext() if fits else pytest.raises(InvalidInput):
+        render_xml_body(template, {"v": "x"})
+    assert time.process_time() - started < 1.0
 
 
 @given(nasty)
