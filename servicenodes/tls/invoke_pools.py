@@ -1,9 +1,10 @@
 """All pools of a process, and the credentials they hold.
 
-A pool belongs to exactly one credential version, trust, TLS policy, server name, origin, address policy and proxy. So a
+A pool belongs to exactly one credential version, trust, TLS policy, server name, origin, address policy and proxy, and
+to calls that all require the certificate or all do not, because that decides how its connections are made. So a
 promoted version is used by the very next call: its key is another, and leads to another pool. No TLS session is ever
-resumed, in no pool: a resumed session presents no certificate. That costs one full handshake per connection, and
-kept connections make it rare.
+resumed, in no pool: a resumed session presents no certificate. That costs one full handshake per connection, and kept
+connections make it rare.
 
 A credential is opened once, whatever the number of its pools, and is forgotten with the last of them.
 """
@@ -102,6 +103,7 @@ class Pools:
             request.credential_key,
             request.trust.key,
             request.min_tls,
+            request.require_client_certificate,
             prepared.server_name,
             target.host,
             target.port,

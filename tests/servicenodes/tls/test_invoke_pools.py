@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from certificates.pki.credential import Credential
 from servicenodes.tls import invoke_pool, invoke_pools
 from servicenodes.tls.invoke import Caller
 from servicenodes.tls.judgement import Reason, Verdict
+from tests.servers import raw_server
 from tests.servicenodes.tls.calls import Backend, call_request, make_call, opened, outcome, refused, serve
 from tests.servicenodes.tls.world import world
 
@@ -78,6 +81,31 @@ def test_whatever_differs_has_its_own_connection(caller: Caller) -> None:
             assert not make_call(caller, peer.url, **options).reused
         assert make_call(caller, peer.url).reused
         assert backend.connections == 4
+        caller.close()
+
+
+def test_connection_of_a_call_that_needs_no_certificate_is_not_kept_for_one_that_does(
+    caller: Caller, tmp_path: Path
+) -> None:
+    """In TLS 1.3 this server asks after the handshake only; who needs the certificate meets it in TLS 1.2."""
+    server = world().server
+    (tmp_path / "server.pem").write_bytes(server.chain_pem + server.key_pem)
+    (tmp_path / "ca.pem").write_bytes(world().root.pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    context.load_verify_locations(tmp_path / "ca.pem")
+    context.verify_mode, context.post_handshake_auth = ssl.CERT_REQUIRED, True
+
+    def talk(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            Backend()(secure)
+
+    with raw_server(talk) as peer:
+        url = f"https://localhost:{peer.port}/"
+        assert not make_call(caller, url, require_client_certificate=False).certificate_sent
+        result = make_call(caller, url)
+        assert (result.tls_version, result.certificate_sent) == ("TLSv1.2", True)
+        assert make_call(caller, url).reused
         caller.close()
 
 
