@@ -120,7 +120,8 @@ def _load_node(*, actor: Actor, bot: Bot, store: TrustStore, face: dict[str, str
             trust_store=store,
         )
     if node.url != face["url"] and _without_port(node.url) == _without_port(face["url"]):
-        return change_node(actor=actor, node=node, expected_revision=node.revision, url=face["url"])
+        changes: dict[str, Any] = {"url": face["url"], "sealed_headers": {}}  # secrets do not follow to another port
+        return change_node(actor=actor, node=node, expected_revision=node.revision, **changes)
     return node
 
 

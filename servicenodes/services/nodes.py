@@ -83,7 +83,8 @@ def change_node(*, actor: Actor, node: ServiceNode, expected_revision: int, **ch
     """Change the given fields (those of `create_node`). What is the same already changes nothing.
 
     `sealed_headers` names every header that is to be sealed, with None for those whose value stays; without it the
-    sealed headers stay, but for those that `headers` gives a value.
+    sealed headers stay, but for those that `headers` gives a value. None stays where the URL's host or port changes:
+    else whoever may change a node could have its secrets sent to a host of theirs.
 
     Raises `NotAllowed`, `NotFound`, `InvalidInput`, and `Conflict` when `expected_revision` is not the node's
     revision any more or the slug is taken.
@@ -105,6 +106,8 @@ def change_node(*, actor: Actor, node: ServiceNode, expected_revision: int, **ch
         setattr(locked, field, value)
     locked.headers, locked.slug = order.plain, locked.slug or free_slug(locked.bot, locked.name)
     _check(locked)
+    if order.kept:
+        _check_same_host(str(before["url"]), locked.url)
     after = _comparable(locked)
     facts: dict[str, object] = {
         field: {"from": _for_trail(field, before), "to": _for_trail(field, after)}
@@ -204,6 +207,14 @@ def _check(node: ServiceNode) -> None:
     check_owned(node, node.trust_store, field="trust_store")
     check_model(node)
     refuse_route(node.slug, NEW_NODE, field="slug")
+
+
+def _check_same_host(before: str, after: str) -> None:
+    """Raise `InvalidInput` if secret values, kept without being given, would go elsewhere."""
+    old, new = parse_target(before).authority, parse_target(after).authority
+    if old != new:
+        text = f"The secret headers were given for {old}. Give their values again for {new}, or leave them out."
+        raise InvalidInput(text, field="sealed_headers")
 
 
 def _save(node: ServiceNode) -> None:

@@ -74,6 +74,23 @@ def test_a_header_keeps_its_value_until_it_gets_another(node: ServiceNode, opera
     assert "canary" not in str(list(events))
 
 
+@pytest.mark.parametrize("kept", [{}, {"sealed_headers": {"Authorization": None, "X-Customer": "new"}}])
+@pytest.mark.parametrize("url", ["https://evil.example/pay", "https://bank.example:8443/pay"])
+def test_a_secret_value_does_not_follow_to_another_host(
+    node: ServiceNode, operator: Actor, url: str, kept: dict[str, Any]
+) -> None:
+    """Who may change the node but does not know the value could otherwise have it sent to a host of theirs."""
+    with pytest.raises(InvalidInput, match="Give their values again") as refused:
+        change(operator, node, url=url, **kept)
+    assert refused.value.field == "sealed_headers"
+    node.refresh_from_db()
+    assert node.url == URL
+    node = change(operator, node, url=URL + "?other=path")
+    assert values(operator, node) == {"Authorization": "Bearer canary-1", "X-Customer": "canary-2"}
+    node = change(operator, node, url=url, sealed_headers={"Authorization": "given again"})
+    assert values(operator, node) == {"Authorization": "given again"}
+
+
 @pytest.mark.parametrize(
     ("headers", "sealed", "field"),
     [

@@ -277,7 +277,9 @@ def test_without_a_certificate_only_a_node_that_allows_it_calls(node: ServiceNod
     assert (refused.code, refused.certificate, refused.rule) == ("no_certificate", None, "none")
     with echo_bank(client_ca=None) as public:
         store = make_trust_store(bot, "public", authorities=(public.server_authority,))
-        node = change(operator, node, require_mutual_tls=False, url=public.peer.url, trust_store=store)
+        node = change(
+            operator, node, require_mutual_tls=False, url=public.peer.url, trust_store=store, sealed_headers={}
+        )
         variables = {"account": 1, "note": "", "amount": 1}
         outcome = call(operator, node, variables=variables)
         assert (outcome.status, outcome.certificate, outcome.version, outcome.rule) == (200, None, None, "none")
@@ -288,7 +290,7 @@ def test_a_server_that_never_asks_is_not_called(
 ) -> None:
     with echo_bank(client_ca=None) as public:
         store = make_trust_store(bot, "public", authorities=(public.server_authority,))
-        node = change(operator, node, url=public.peer.url, trust_store=store)
+        node = change(operator, node, url=public.peer.url, trust_store=store, sealed_headers={})
         with pytest.raises(CallFailed) as failed:
             call(operator, node)
         assert failed.value.verdict.value == "not_requested"
@@ -322,7 +324,8 @@ def test_a_wrong_certificate_is_rejected_in_the_words_of_the_test(
 
 def test_calls_are_counted_by_outcome(node: ServiceNode, certificate: ClientCertificate, operator: Actor) -> None:
     call(operator, node)
-    node = change(operator, node, url=f"https://localhost:{free_port()}/{{{{account}}}}?n={{{{note}}}}")
+    url = f"https://localhost:{free_port()}/{{{{account}}}}?n={{{{note}}}}"
+    node = change(operator, node, url=url, sealed_headers={})
     with pytest.raises(CallFailed):
         call(operator, node)
     certificate.versions.update(status=VersionStatus.RETIRED)
