@@ -95,7 +95,7 @@ def plan_for(*, actor: Actor, node: ServiceNode) -> CallPlan:
     for _ in range(ATTEMPTS):
         plan = _build(actor, node.pk)
         again = _read_stamp(node)
-        if again == stamp:  # nothing changed while it was put together, so all parts fit
+        if again == stamp and _fits(plan, stamp):  # nothing changed while it was put together, so all parts fit
             with _lock:
                 _plans[node.pk] = stamp, plan
                 _plans.move_to_end(node.pk)
@@ -120,6 +120,13 @@ def _read_stamp(node: ServiceNode) -> Stamp:
     if row is None:
         raise NotFound(f"There is no service node “{node.path}” any more.")
     return (*row, *settings.EGRESS_ALLOW, settings.EGRESS_PROXY)
+
+
+def _fits(plan: CallPlan, stamp: Stamp) -> bool:
+    """Whether certificate and version are the stamp's: a promotion may come and be undone between two stamps."""
+    certificate, version = stamp[3], stamp[6]
+    parts = (plan.certificate, certificate), (plan.version, version)
+    return all((part.pk if part else None) == (uuid.UUID(str(key)) if key else None) for part, key in parts)
 
 
 def _build(actor: Actor, key: uuid.UUID) -> CallPlan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -22,12 +23,12 @@ from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from botplatform.errors import InvalidInput, NotAllowed
-from certificates.models import ClientCertificate, SealedKey, TrustStore, VersionStatus
+from certificates.models import CertificateVersion, ClientCertificate, SealedKey, TrustStore, VersionStatus
 from certificates.services.defaults import clear_default, set_default
 from certificates.services.importing import import_certificate
 from servicenodes import counters
 from servicenodes.models import CallCounter, SealedHeader, ServiceNode
-from servicenodes.services import invoking
+from servicenodes.services import invoking, plans
 from servicenodes.services.invoking import CallFailed, CallRefused, InvokeOutcome, invoke_node
 from servicenodes.services.nodes import change_node, create_node
 from tests.factories import add_version, make_certificate, make_trust_store, upload
@@ -182,6 +183,33 @@ def test_every_change_counts_for_the_very_next_call(
     with pytest.raises(CallFailed) as failed:
         call(operator, node)
     assert failed.value.verdict.value == "server_untrusted"
+
+
+def test_a_promotion_undone_while_a_plan_is_made_leaves_no_trace(
+    node: ServiceNode, certificate: ClientCertificate, operator: Actor, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stamps before and after are the same, and what was read between them is another version."""
+    first = certificate.versions.get()
+    second = add_version(certificate, bank.authority.issue("two.example"), number=2, status=VersionStatus.RETIRED)
+    build = plans._build
+    made: list[plans.CallPlan] = []
+
+    def activate(version: CertificateVersion, other: CertificateVersion) -> None:
+        CertificateVersion.objects.filter(pk=other.pk).update(status=VersionStatus.RETIRED)
+        CertificateVersion.objects.filter(pk=version.pk).update(status=VersionStatus.ACTIVE)
+
+    def meanwhile(actor: Actor, key: uuid.UUID) -> plans.CallPlan:
+        if made:
+            return build(actor, key)
+        activate(second, first)
+        made.append(build(actor, key))
+        activate(first, second)
+        return made[0]
+
+    monkeypatch.setattr(plans, "_build", meanwhile)
+    outcome = call(operator, node)
+    assert made[0].version == second
+    assert (outcome.version, bank.clients()[-1]) == (1, "one.example")
 
 
 CALL = """
