@@ -62,7 +62,9 @@ def _claim(token: ApiToken, key: str, fingerprint: str) -> tuple[KeptAnswer, boo
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        return KeptAnswer.objects.get(token=token, key=key), False
+        known = KeptAnswer.objects.filter(token=token, key=key).order_by("pk").first()
+        # Gone again: the first request has failed in this moment. It kept nothing, so this one may simply be repeated.
+        return known or row, False
     return row, True
 
 

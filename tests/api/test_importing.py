@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import IntegrityError
 
 from botplatform.accounts.models import User
 from botplatform.api_kit.models import KeptAnswer
@@ -133,6 +134,20 @@ def test_a_refusal_is_not_kept(call: Caller, bot: Bot, authority: CA) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "in_progress")
     KeptAnswer.objects.update(created_at=row.created_at - timedelta(minutes=3))  # as if its process had died
     assert call.upload(CERTIFICATES, good, idempotency_key="k").status_code == 200
+
+
+def test_a_first_request_that_fails_just_then_is_no_error_of_the_second(
+    call: Caller, bot: Bot, authority: CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(*_: object, **__: object) -> None:
+        raise IntegrityError("taken, and given back before anybody looks")
+
+    good = {"name": "api", "files": bundle(authority.issue("one.example"))}
+    with monkeypatch.context() as patched:
+        patched.setattr(KeptAnswer, "save", taken)
+        answer = call.upload(CERTIFICATES, good, idempotency_key="k")
+    assert (answer.status_code, answer.json()["code"]) == (409, "in_progress")
+    assert call.upload(CERTIFICATES, good, idempotency_key="k").status_code == 201
 
 
 @pytest.mark.django_db(transaction=True)
