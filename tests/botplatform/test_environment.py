@@ -60,12 +60,12 @@ def test_right_values(env: Environment, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_value_from_a_file(env: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    path = tmp_path / "value"
-    monkeypatch.setenv("THE_SETTING_FILE", str(path))
-    with pytest.raises(WrongSetting, match=r"^THE_SETTING_FILE names .*value, which cannot be read: No such file"):
-        env.text("THE_SETTING")
+    path = tmp_path / "value"  # a name of its own: the reader keeps what it read from a file
+    monkeypatch.setenv("FROM_A_FILE_FILE", str(path))
+    with pytest.raises(WrongSetting, match=r"^FROM_A_FILE_FILE names .*value, which cannot be read: No such file"):
+        env.text("FROM_A_FILE")
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(WrongSetting, match=r"^THE_SETTING_FILE names a file that holds no text"):
-        env.text("THE_SETTING")
+    with pytest.raises(WrongSetting, match=r"^FROM_A_FILE_FILE names a file that holds no text"):
+        env.text("FROM_A_FILE")
     path.write_text("value\n")
-    assert env.text("THE_SETTING") == "value"
+    assert env.text("FROM_A_FILE") == "value"
