@@ -8,6 +8,8 @@ from typing import Any, Literal
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from certificates.pki.findings import FindingCode
+
 NAME = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
 
 
@@ -139,8 +141,10 @@ class ImportOut(InspectionOut):
     """What an import did, or with `check` would do."""
 
     certificate: str
-    version: int | None
-    changed: bool = Field(description="false: the same material is there already, or `check` stored nothing.")
+    version: int | None = Field(description="null: `check`, and the import would make a new one.")
+    changed: bool = Field(
+        description="false: the same material is there already. With `check`: whether an import would change anything."
+    )
 
 
 class ImportOptions(Schema):
@@ -152,7 +156,9 @@ class ImportOptions(Schema):
     default: bool = Field(default=False, description="Make it the default of the bot, or of the platform.")
     stage: bool = Field(default=False, description="Store the version as staged instead of active.")
     check: bool = Field(default=False, description="Only say what an import would do.")
-    allow: list[str] = Field(default=[], max_length=20, description="Codes of refusing findings that you insist on.")
+    allow: list[FindingCode] = Field(
+        default=[], max_length=20, description="Codes of the findings that refuse the import, which you insist on."
+    )
 
 
 class NewCertificate(ImportOptions):

@@ -12,7 +12,7 @@ from ninja import File, Form, Status
 from ninja.files import UploadedFile as SentFile
 
 from botplatform.api_kit.access import ApiRequest
-from botplatform.api_kit.conditions import IdempotencyKey
+from botplatform.api_kit.conditions import IdempotencyKey, tag
 from botplatform.api_kit.parsing import MULTIPART
 from botplatform.api_kit.problems import problem
 from botplatform.api_kit.routes import Section, owned, route
@@ -23,6 +23,7 @@ from certificates.api.certificates import find
 from certificates.api.routing import router
 from certificates.errors import BundleError, ImportRefused
 from certificates.lookup import find_owner
+from certificates.models import ClientCertificate
 from certificates.pki.inspection import UploadedFile
 from certificates.pki.report import inspection_as_json
 from certificates.pki.secret import Secret
@@ -30,6 +31,8 @@ from certificates.schemas import ImportOptions, ImportOut, InspectionOut, Inspec
 from certificates.services.importing import import_certificate, preview
 
 SECTION = Section(router, "certificates")
+COLLECTION = "/certificates"
+SENT = "sent_headers"  # where a kept answer holds its headers
 IMPORT: dict[str, Any] = {
     "answers": {200: ImportOut, 201: ImportOut},
     "problems": (404, 409),
@@ -110,14 +113,16 @@ def _import(
             parts += [part for file in files for part in (file.name.encode(), file.content)]
             (status, document), kept = once(token=request.token, key=key, request=parts, act=act)
     except (BundleError, ImportRefused) as error:
-        return _refused(error, frozenset(options.allow))
+        return _refused(error, _allowed(options))
     response["Idempotent-Replayed"] = "true" if kept else "false"
+    for header, value in document.pop(SENT, {}).items():
+        response[header] = value
     return Status(status, document)
 
 
 @sensitive_variables()
 def _answer(request: ApiRequest, name: str, options: ImportOptions, files: list[UploadedFile]) -> Answer:
-    allow = frozenset(options.allow)
+    allow = _allowed(options)
     result = import_certificate(
         actor=request.actor,
         owner=request.bot,
@@ -134,8 +139,23 @@ def _answer(request: ApiRequest, name: str, options: ImportOptions, files: list[
         "version": result.version.number if result.version else None,
         "changed": result.changed,
     }
-    made = result.changed and not options.check
-    return 201 if made else 200, inspection_as_json(result.inspection, allow) | outcome
+    found = inspection_as_json(result.inspection, allow) | outcome
+    if options.check or not result.changed or result.certificate is None:
+        return 200, found
+    # Kept with the answer: an ETag of now would be of a state that the sender of the first request never saw.
+    return 201, found | {SENT: {"Location": _address(request, name), "ETag": _etag(result.certificate)}}
+
+
+def _address(request: ApiRequest, name: str) -> str:
+    return f"{request.path.partition(COLLECTION)[0]}{COLLECTION}/{name}"
+
+
+def _etag(certificate: ClientCertificate) -> str:
+    return tag(certificate.pk, ClientCertificate.objects.get(pk=certificate.pk).state)
+
+
+def _allowed(options: ImportOptions) -> frozenset[str]:
+    return frozenset(code.value for code in options.allow)
 
 
 def _refused(error: BundleError | ImportRefused, allow: frozenset[str]) -> HttpResponse:

@@ -42,7 +42,9 @@ def list_trust_stores(request: ApiRequest, paging: Query[Paging]) -> dict[str, o
     problems=(404, 409),
     media_type=MULTIPART,
 )
-def import_anchors(request: ApiRequest, options: Form[NewAnchors], files: File[list[SentFile]]) -> Status[Any]:
+def import_anchors(
+    request: ApiRequest, response: HttpResponse, options: Form[NewAnchors], files: File[list[SentFile]]
+) -> Status[Any]:
     """Add trust anchors to a trust store; it is made if there is none. The same anchors again change nothing."""
     result = import_trust_store(actor=request.actor, owner=request.bot, name=options.name, files=read_files(files))
     document = {
@@ -51,7 +53,12 @@ def import_anchors(request: ApiRequest, options: Form[NewAnchors], files: File[l
         "changed": result.changed,
         "warnings": result.warnings,
     }
-    return Status(201 if result.changed else 200, document)
+    if not result.changed:
+        return Status(200, document)
+    store = result.trust_store
+    response["Location"] = f"{request.path}/{store.name}"
+    response["ETag"] = tag(store.pk, store.revision)
+    return Status(201, document)
 
 
 @owned(SECTION, "GET", "/trust-stores/{name}", Permission.VIEW, answers={200: TrustStoreOut})

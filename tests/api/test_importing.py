@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import IntegrityError
+from django.utils import timezone
 
 from botplatform.accounts.models import User
 from botplatform.api_kit.models import KeptAnswer
@@ -81,7 +82,30 @@ def test_inspection_and_check_store_nothing(call: Caller, manager: User, bot: Bo
     unknown = of_bot.upload("/bundles/inspect", {"files": files, "bot": "nobody"})
     assert unknown.status_code == 404
     checked = call.upload(CERTIFICATES, {"name": "api", "files": files, "check": "true"})
-    assert (checked.status_code, checked.json()["changed"]) == (200, True)
+    assert (checked.status_code, checked.json()["changed"], checked.json()["version"]) == (200, True, None)
+    assert "ETag" not in checked
+    assert not ClientCertificate.objects.exists()
+
+
+def test_what_was_made_has_an_address_and_a_state(call: Caller, bot: Bot, authority: CA) -> None:
+    first = {"name": "api", "files": bundle(authority.issue("one.example"))}
+    made = call.upload(CERTIFICATES, first, idempotency_key="k")
+    assert (made.status_code, made["Location"]) == (201, "/api/v1/bots/acme/certificates/api")
+    assert made["ETag"] == call("GET", f"{CERTIFICATES}/api")["ETag"]
+    added = call.upload(f"{CERTIFICATES}/api/versions", {"files": bundle(authority.issue("two.example"))})
+    assert (added.status_code, added["Location"]) == (201, made["Location"])
+    assert added["ETag"] == call("GET", f"{CERTIFICATES}/api")["ETag"] != made["ETag"]
+    assert call.upload(CERTIFICATES, first, idempotency_key="k")["ETag"] == made["ETag"]
+    store = call.upload("/platform/trust-stores", {"name": "roots", "files": authority.pem})
+    assert (store.status_code, store["Location"]) == (201, "/api/v1/platform/trust-stores/roots")
+    assert store["ETag"] == call("GET", "/platform/trust-stores/roots")["ETag"]
+
+
+def test_only_findings_can_be_allowed(call: Caller, bot: Bot, authority: CA) -> None:
+    files = bundle(authority.issue("client.example"))
+    answer = call.upload(CERTIFICATES, {"name": "api", "files": files, "allow": "api.elsewhere.example"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+    assert "allow" in answer.json()["errors"][0]["field"]
     assert not ClientCertificate.objects.exists()
 
 
@@ -177,3 +201,13 @@ def test_a_certificate_in_use_stays(call: Caller, bot: Bot) -> None:
     make_node(bot, certificate=make_certificate(bot, "api"))
     answer = call("DELETE", f"{CERTIFICATES}/api")
     assert (answer.status_code, answer.json()["code"]) == (409, "in_use")
+
+
+def test_what_is_not_valid_yet_is_staged_by_itself(call: Caller, bot: Bot, authority: CA) -> None:
+    call.upload(CERTIFICATES, {"name": "api", "files": bundle(authority.issue("client.example"))})
+    now = timezone.now()
+    later = authority.issue("client.example", not_before=now + timedelta(30), not_after=now + timedelta(60))
+    made = call.upload(f"{CERTIFICATES}/api/versions", {"files": bundle(later)})
+    assert made.status_code == 201
+    assert made.json()["note"].startswith("It is staged: it is not valid before ")
+    assert call("GET", f"{CERTIFICATES}/api").json()["active"]["number"] == 1
