@@ -55,7 +55,9 @@ def check_names(wanted: Collection[str], given: Collection[str]) -> None:
     for name in sorted(set(wanted) - set(given)):
         raise InvalidInput(f"The variable “{name}” has no value.", field=name, code="variable_missing")
     for name in sorted(set(given) - set(wanted)):
-        raise InvalidInput(f"This service node has no variable “{name[:80]}”.", field=name, code="variable_unknown")
+        raise InvalidInput(
+            f"This service node has no variable “{name[:80]}”.", field=name[:80], code="variable_unknown"
+        )
 
 
 def _fill(parts: tuple[str, ...], values: Values, escape: Escape) -> str:

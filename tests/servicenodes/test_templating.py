@@ -61,6 +61,9 @@ def test_a_missing_and_an_unknown_variable_are_named() -> None:
     with pytest.raises(InvalidInput, match="no variable “c”") as unknown:
         check_names({"a"}, {"a", "c"})
     assert (unknown.value.field, unknown.value.code) == ("c", "variable_unknown")
+    with pytest.raises(InvalidInput) as endless:
+        check_names({"a"}, {"a", "b" * 100_000})
+    assert len(endless.value.field or "") == 80  # what was sent is not sent back
     with pytest.raises(InvalidInput, match="“a” has no value"):
         render_url("https://x.example/{{a}}", {})
 
