@@ -145,6 +145,7 @@ class ImportOut(InspectionOut):
     changed: bool = Field(
         description="false: the same material is there already. With `check`: whether an import would change anything."
     )
+    note: str = Field(description="A sentence where it was staged unasked: it is not valid yet, the active version is.")
 
 
 class ImportOptions(Schema):

@@ -138,6 +138,7 @@ def _answer(request: ApiRequest, name: str, options: ImportOptions, files: list[
         "certificate": f"{request.bot.slug if request.bot else PLATFORM_SLUG}/{name}",
         "version": result.version.number if result.version else None,
         "changed": result.changed,
+        "note": result.note,
     }
     found = inspection_as_json(result.inspection, allow) | outcome
     if options.check or not result.changed or result.certificate is None:

@@ -22,7 +22,7 @@ from certificates.errors import BundleError, ImportRefused
 from certificates.models import CertificateVersion, ClientCertificate
 from certificates.pki.inspection import Inspection, UploadedFile
 from certificates.pki.secret import Secret
-from certificates.services import storing
+from certificates.services import storing, waiting
 from certificates.services.storing import Order, Overtaken
 
 ATTEMPTS = 40  # each failed one means that somebody else's import went through
@@ -30,12 +30,16 @@ ATTEMPTS = 40  # each failed one means that somebody else's import went through
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import did, or a dry run would do. `certificate` and `version` are None where nothing exists yet."""
+    """What an import did, or a dry run would do. `certificate` and `version` are None where nothing exists yet.
+
+    `note` is a sentence where the version was staged although that was not asked for.
+    """
 
     certificate: ClientCertificate | None
     version: CertificateVersion | None
     changed: bool
     inspection: Inspection
+    note: str = ""
 
 
 def preview(*, actor: Actor, owner: Bot | None, files: Sequence[UploadedFile], passphrase: Secret | None) -> Inspection:
@@ -58,7 +62,8 @@ def import_certificate(
 ) -> ImportResult:
     """Store what the files hold as a new version of the certificate `name` of `owner` (None: the platform).
 
-    The new version is active and retires the one before it, or is staged with `stage`. The active or staged
+    The new version is active and retires the one before it, or is staged: with `stage`, and where the active version is
+    valid now and the new one not yet. The active or staged
     version with the same material is not stored again. `allow` holds codes of findings insisted on. A `dry_run`
     stores nothing and does not raise for what the inspection says.
 
@@ -82,20 +87,24 @@ def import_certificate(
     _refuse(order)
     for _ in range(ATTEMPTS):
         try:
-            certificate, version, changed = storing.attempt(order)
+            held, valid_from = waiting.hold_back(order)
+            certificate, version, changed = storing.attempt(held)
         except (Overtaken, IntegrityError):
             continue
-        return ImportResult(certificate, version, changed, inspection)
+        note = waiting.sentence(valid_from) if changed and valid_from else ""
+        return ImportResult(certificate, version, changed, inspection, note)
     raise Conflict("Others keep importing into the same certificate. Try again in a moment.")
 
 
 def _foresee(order: Order) -> ImportResult:
+    order, valid_from = waiting.hold_back(order)
     plan = storing.make_plan(order)
     changed = order.inspection.importable(frozenset(order.allowed)) and plan.changes
     if changed:
         key_storage.fitting_keyring()
         storing.refuse_empty_default(order, plan)
-    return ImportResult(plan.certificate, plan.same, changed, order.inspection)
+    note = waiting.sentence(valid_from, stored=False) if changed and valid_from else ""
+    return ImportResult(plan.certificate, plan.same, changed, order.inspection, note)
 
 
 def _refuse(order: Order) -> None:

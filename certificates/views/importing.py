@@ -143,7 +143,8 @@ def _done(request: HttpRequest, result: ImportResult) -> HttpResponse:
     if result.certificate is None:
         raise TypeError("an import that is not a dry run makes a certificate")
     if result.changed and result.version is not None:
-        messages.success(request, f"{result.certificate.path} is saved as version {result.version.number}.")
+        note = f" {result.note}" if result.note else ""
+        messages.success(request, f"{result.certificate.path} is saved as version {result.version.number}.{note}")
     else:
         messages.info(request, f"{result.certificate.path} holds this material already. Nothing was changed.")
     return redirect(result.certificate)

@@ -82,6 +82,7 @@ class Command(ConsoleCommand):
         if options["json"]:
             version = result.version.number if result.version else None
             outcome = {"certificate": options["certificate"], "version": version, "changed": result.changed}
+            outcome |= {"note": result.note}
             self.print_json(inspection_as_json(result.inspection, allowed) | outcome)
         else:
             for line in inspection_lines(result.inspection):
@@ -98,7 +99,9 @@ def _sentence(options: dict[str, Any], result: ImportResult) -> str:
         return (
             f"“{name}” holds this material already{f' (version {version.number})' if version else ''}: nothing to do."
         )
+    note = f" {result.note}" if result.note else ""
     if options["check"]:
-        return f"The import into “{name}” would go through. Nothing was stored."
+        return f"The import into “{name}” would go through. Nothing was stored.{note}"
     default = " It is the default." if result.certificate and result.certificate.is_default else ""
-    return f"“{name}”: version {version.number if version else '?'} is {version.status if version else '?'}.{default}"
+    stored = f"version {version.number} is {version.status}" if version else ""
+    return f"“{name}”: {stored}.{note}{default}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from botplatform.accounts.actors import Actor
@@ -255,3 +257,30 @@ def test_who_may_import(bot: Bot, other_bot: Bot, issued: Issued, manager: User,
     assert nothing_stored()
     assert run(Actor.of(manager), bot, issued).changed
     assert CertificateVersion.objects.get().created_by == "manager"
+
+
+def test_what_is_not_valid_yet_does_not_replace_what_is(operator: Actor, bot: Bot, issued: Issued) -> None:
+    now = timezone.now()
+    later = CA.root().issue("bot.example", not_before=now + timedelta(days=30), not_after=now + timedelta(days=60))
+    first = run(operator, bot, issued).version
+    foreseen = run(operator, bot, later, dry_run=True)
+    result = run(operator, bot, later)
+
+    assert first is not None
+    assert result.version is not None
+    assert (first.certificate.active_version, result.version.status) == (first, VersionStatus.STAGED)
+    day = f"{now + timedelta(days=30):%Y-%m-%d}"
+    assert result.note.startswith(f"It is staged: it is not valid before {day}")
+    assert (foreseen.note, foreseen.changed) == (result.note.replace("It is staged", "It would be staged"), True)
+    again = run(operator, bot, later)
+    assert (again.changed, again.note, again.version) == (False, "", result.version)
+
+
+def test_in_a_new_slot_it_is_active_with_the_warning(operator: Actor, bot: Bot) -> None:
+    now = timezone.now()
+    later = CA.root().issue("bot.example", not_before=now + timedelta(days=30), not_after=now + timedelta(days=60))
+    result = run(operator, bot, later)
+
+    assert result.version is not None
+    assert (result.version.status, result.note) == (VersionStatus.ACTIVE, "")
+    assert "not_yet_valid" in [finding.code for finding in result.inspection.findings]
