@@ -17,10 +17,12 @@ from demo.faces import Face
 LOOPBACK = "127.0.0.1"
 HANDSHAKE_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_S = 10.0
+IDLE_TIMEOUT_S = 40.0  # longer than the product keeps a connection, so that it is the one to close
 LINGER_S = 2.0
 MAX_HEAD = 16 * 1024
 MAX_CONNECTIONS = 64
 METHODS = "GET, HEAD, OPTIONS, POST"
+ENDS_HERE = {"connection", "content-length", "transfer-encoding"}
 
 
 class FaceServer(socketserver.ThreadingTCPServer):
@@ -63,7 +65,7 @@ class FaceServer(socketserver.ThreadingTCPServer):
 
 
 class _Conversation(socketserver.BaseRequestHandler):
-    """One connection: handshake, one request, one answer, an orderly end."""
+    """One connection: handshake, requests and their answers, an orderly end."""
 
     server: FaceServer
 
@@ -72,7 +74,7 @@ class _Conversation(socketserver.BaseRequestHandler):
         tls = self.server.context.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False)
         try:
             tls.do_handshake()
-            self._answer(tls)
+            self._converse(tls)
         except ssl.SSLError as error:
             self.server.report(_reason(error))
         except OSError:  # reset, broken pipe, timeout: the client left
@@ -80,15 +82,26 @@ class _Conversation(socketserver.BaseRequestHandler):
         finally:
             _end(tls)
 
-    def _answer(self, tls: ssl.SSLSocket) -> None:
+    def _converse(self, tls: ssl.SSLSocket) -> None:
         client = _common_name(tls)
-        head = _read_head(tls)
+        head = _read_head(tls, REQUEST_TIMEOUT_S)
         if head is None:
             return self.server.report(f"no request from {client}")
+        kept = self._answer(tls, head, client)
+        while kept:
+            head = None
+            with contextlib.suppress(OSError):  # nothing more was asked: the usual end of a kept connection
+                head = _read_head(tls, IDLE_TIMEOUT_S)
+            kept = head is not None and self._answer(tls, head, f"{client} on the same connection")
+        return None
+
+    def _answer(self, tls: ssl.SSLSocket, head: str, client: str) -> bool:
         method, _, rest = head.partition(" ")
+        kept = _may_be_kept(head)
         status, body = _respond(self.server.face, method, rest.partition(" ")[0].partition("?")[0])
-        tls.sendall(_message(status, body, with_body=method != "HEAD"))
-        return self.server.report(f"{method} answered {status.value} to {client}")
+        tls.sendall(_message(status, body, with_body=method != "HEAD", kept=kept))
+        self.server.report(f"{method} answered {status.value} to {client}")
+        return kept
 
 
 def _respond(face: Face, method: str, path: str) -> tuple[HTTPStatus, dict[str, object] | None]:
@@ -101,17 +114,26 @@ def _respond(face: Face, method: str, path: str) -> tuple[HTTPStatus, dict[str, 
     return HTTPStatus.OK, face.answer
 
 
-def _message(status: HTTPStatus, body: dict[str, object] | None, *, with_body: bool) -> bytes:
+def _may_be_kept(head: str) -> bool:
+    """Only after a request that surely ended with its head; where a body came along, the connection is closed."""
+    lines, _, more = head.lower().partition("\r\n\r\n")
+    request, *headers = lines.split("\r\n")
+    names = {header.partition(":")[0].strip() for header in headers}
+    return request.endswith(" http/1.1") and not more and not names & ENDS_HERE
+
+
+def _message(status: HTTPStatus, body: dict[str, object] | None, *, with_body: bool, kept: bool) -> bytes:
     content = b"" if body is None else json.dumps(body).encode() + b"\n"
-    lines = [f"HTTP/1.1 {status.value} {status.phrase}", f"Allow: {METHODS}", "Connection: close"]
+    connection = "keep-alive" if kept else "close"
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}", f"Allow: {METHODS}", f"Connection: {connection}"]
     if body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
     return "\r\n".join([*lines, "", ""]).encode() + (content if with_body else b"")
 
 
-def _read_head(tls: ssl.SSLSocket) -> str | None:
-    """The request line, once the whole head came; None if the client closed, dawdled or sent something else."""
-    deadline = time.monotonic() + REQUEST_TIMEOUT_S
+def _read_head(tls: ssl.SSLSocket, timeout_s: float) -> str | None:
+    """The whole head, and what came with it; None if the client closed, dawdled or sent something else."""
+    deadline = time.monotonic() + timeout_s
     data = b""
     while b"\r\n\r\n" not in data:
         remaining = deadline - time.monotonic()
@@ -122,9 +144,9 @@ def _read_head(tls: ssl.SSLSocket) -> str | None:
         if not chunk:
             return None
         data += chunk
-    line = data.split(b"\r\n", 1)[0].decode("ascii", "replace")
-    method, _, rest = line.partition(" ")
-    return line if method.isalpha() and method.isupper() and " HTTP/1." in rest else None
+    head = data.decode("ascii", "replace")
+    method, _, rest = head.partition("\r\n")[0].partition(" ")
+    return head if method.isalpha() and method.isupper() and " HTTP/1." in rest else None
 
 
 def _common_name(tls: ssl.SSLSocket) -> str:

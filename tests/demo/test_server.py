@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -62,6 +63,19 @@ def test_two_faces_answer_anybody(bank: Bank, trusting: ssl.SSLContext, slug: st
 )
 def test_http(bank: Bank, trusting: ssl.SSLContext, method: str, path: str, status: int) -> None:
     assert call(bank["branches"], trusting, method, path)[0] == status
+
+
+def test_it_keeps_the_connection(bank: Bank, trusting: ssl.SSLContext, capfd: pytest.CaptureFixture[str]) -> None:
+    server = bank["branches"]
+    connection = http.client.HTTPSConnection(LOOPBACK, int(server.server_address[1]), timeout=5, context=trusting)
+    with contextlib.closing(connection):
+        for method in ("GET", "HEAD", "OPTIONS", "GET"):
+            connection.request(method, server.face.path)
+            assert len(connection.getresponse().read()) == (0 if method in {"HEAD", "OPTIONS"} else 50)
+            assert connection.sock is not None
+        connection.request("POST", server.face.path, body=b"GET / HTTP/1.1\r\n\r\n")
+        assert connection.getresponse().headers["Connection"] == "close"
+    assert capfd.readouterr().out.count("on the same connection") == 4
 
 
 def test_it_listens_on_loopback_only(bank: Bank) -> None:
