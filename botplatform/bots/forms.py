@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 from django import forms
 
 from botplatform.accounts.models import User
@@ -85,6 +87,7 @@ class TokenForm(forms.Form):
         help_text="Never more than you may do yourself, at the moment of use.",
     )
     days = forms.ChoiceField(choices=LIFETIMES, initial="90", label="It expires after")
+    form_id = forms.UUIDField(required=False, widget=forms.HiddenInput, initial=uuid4)  # sent twice, it makes one token
 
     def clean_bots(self) -> list[str]:
         return list(dict.fromkeys(self.cleaned_data["bots"].replace(",", " ").split()))

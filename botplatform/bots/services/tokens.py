@@ -12,8 +12,9 @@ import secrets
 import string
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from botplatform.accounts.actors import Actor, ActorKind
@@ -23,7 +24,7 @@ from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize, permissions_of
 from botplatform.bots.models import ApiToken, Bot
 from botplatform.bots.roles import TOKEN_PERMISSIONS, Permission
-from botplatform.errors import InvalidInput, NotAllowed
+from botplatform.errors import Conflict, InvalidInput, NotAllowed
 from botplatform.validation import one_line
 
 MARK = "bpt"  # lets scanners of repositories and logs recognise a token
@@ -45,12 +46,14 @@ def create_token(
     bots: Sequence[Bot] = (),
     all_bots: bool = False,
     owner: User | None = None,
+    form_id: UUID | None = None,
 ) -> tuple[ApiToken, str]:
     """Make a token for `owner` (default: the actor). Returns it and its text, which can never be shown again.
 
     It covers `bots`, or with `all_bots` all that the owner sees, now and later, and the platform. Whoever holds it
     can do what `permissions` name and the owner may still do at that moment.
-    Raises `NotAllowed`, `InvalidInput` (`field` names the argument).
+    `form_id` makes the request one that is carried out once.
+    Raises `NotAllowed`, `InvalidInput` (`field` names the argument), `Conflict` (that form has made its token).
     """
     creator = _owner(actor, owner)
     if all_bots == bool(bots):
@@ -62,7 +65,8 @@ def create_token(
         _somewhere(creator, wanted)
     prefix = "".join(secrets.choice(_ALPHABET) for _ in range(PREFIX_LENGTH))
     text = f"{MARK}_{prefix}_{secrets.token_urlsafe(SECRET_BYTES)}"
-    token = ApiToken.objects.create(
+    token = ApiToken(
+        id=form_id or uuid4(),
         name=one_line(name, field="name", label="The name", max_length=100),
         prefix=prefix,
         digest=_digest(text),
@@ -71,6 +75,7 @@ def create_token(
         created_by=creator,
         expires_at=_expiry(expires_at),
     )
+    _insert(token)
     token.bots.set(bots)
     _record(actor, Action.TOKEN_CREATED, token, list(bots))
     return token, text
@@ -103,6 +108,17 @@ def note_use(token: ApiToken) -> None:
     now = timezone.now()
     if token.last_used_at is None or token.last_used_at <= now - USE_NOTED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+
+
+def _insert(token: ApiToken) -> None:
+    try:
+        with transaction.atomic():
+            token.save(force_insert=True)
+    except IntegrityError as error:
+        if not ApiToken.objects.filter(pk=token.pk).exists():
+            raise
+        text = "This form has made its token already. If you did not copy it, revoke it and make a new one."
+        raise Conflict(text) from error
 
 
 def _digest(text: str) -> str:

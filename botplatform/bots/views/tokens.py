@@ -22,7 +22,7 @@ from botplatform.bots.models import ApiToken, Bot
 from botplatform.bots.roles import Permission
 from botplatform.bots.services.tokens import create_token, revoke_token
 from botplatform.console.forms import show_error, status_of
-from botplatform.errors import DomainError, InvalidInput
+from botplatform.errors import Conflict, DomainError, InvalidInput
 
 TOKENS_PER_PAGE = 50
 
@@ -48,6 +48,9 @@ def create(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         try:
             token, text = _create(request, form)
+        except Conflict as repeated:  # the page of the token was loaded again
+            messages.error(request, repeated.text)
+            return redirect("bots:tokens")
         except DomainError as error:
             field = "days" if getattr(error, "field", None) == "expires_at" else None
             show_error(form, error, field=field)
@@ -80,4 +83,5 @@ def _create(request: HttpRequest, form: TokenForm) -> tuple[ApiToken, str]:
         bots=bots,
         all_bots=typed["all_bots"],
         expires_at=timezone.now() + timedelta(days=int(typed["days"])),
+        form_id=typed["form_id"],
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
@@ -40,6 +42,19 @@ def test_a_token_is_shown_once(sign_in: SignIn, developer: User, bot: Bot) -> No
     listed = client.get("/tokens/").content.decode()
     assert f"bpt_{token.prefix}_…" in listed
     assert text not in listed
+
+
+def test_a_page_loaded_again_makes_no_second_token(sign_in: SignIn, developer: User, bot: Bot) -> None:
+    client = sign_in(developer)
+    (form_id,) = re.findall(r'name="form_id" value="([^"]+)"', client.get("/tokens/new/").content.decode())
+    sent = {**FORM, "form_id": form_id}
+    assert client.post("/tokens/new/", {**sent, "name": ""}).status_code == 422
+    assert client.post("/tokens/new/", sent).status_code == 201
+    again = client.post("/tokens/new/", sent, follow=True)
+    assert again.redirect_chain == [("/tokens/", 302)]
+    assert "has made its token already" in again.content.decode()
+    assert ApiToken.objects.count() == 1
+    assert form_id not in client.get("/tokens/new/").content.decode()
 
 
 @pytest.mark.parametrize(
@@ -102,6 +117,13 @@ def test_the_commands(developer: User, bot: Bot, other_bot: Bot) -> None:
     run("revoke_token", token.prefix)
     assert authenticate(text) is None
     assert run("list_tokens", "--active") == ""
+    assert "  revoked 2" in run("list_tokens")
+    ApiToken.objects.update(revoked_at=None)
+    User.objects.update(is_active=False)
+    assert "  its user is not active  " in run("list_tokens")
+    User.objects.update(is_active=True)
+    ApiToken.objects.update(created_at=datetime(2020, 1, 1, tzinfo=UTC), expires_at=datetime(2020, 2, 1, tzinfo=UTC))
+    assert "  expired 2020-02-01  " in run("list_tokens")
     assert json.loads(run(*made, "--json"))["token"].startswith("bpt_")
     for wrong in (("--bot", "globex"), ("--days", "0"), ("--permission", "x")):
         with pytest.raises(CommandError) as refused:

@@ -33,8 +33,17 @@ class Command(ConsoleCommand):
             return
         for row in rows:
             bots = " ".join(row["bots"]) if isinstance(row["bots"], list) else "all bots"
-            state = f"until {row['expires_at'][:10]}" if row["active"] else "ended"
-            self.show(f"{row['prefix']}  {row['user']}  {state}  {bots}  {' '.join(row['permissions'])}  {row['name']}")
+            self.show(
+                f"{row['prefix']}  {row['user']}  {_state(row)}  {bots}  {' '.join(row['permissions'])}  {row['name']}"
+            )
+
+
+def _state(row: dict[str, Any]) -> str:
+    if row["active"]:
+        return f"until {row['expires_at'][:10]}"
+    if row["revoked_at"]:
+        return f"revoked {row['revoked_at'][:10]}"
+    return f"expired {row['expires_at'][:10]}" if row["expired"] else "its user is not active"
 
 
 def _row(token: ApiToken) -> dict[str, Any]:
@@ -43,6 +52,7 @@ def _row(token: ApiToken) -> dict[str, Any]:
         "name": token.name,
         "user": token.created_by.username,
         "active": token.is_active,
+        "expired": token.is_expired,
         "bots": None if token.all_bots else sorted(bot.slug for bot in token.bots.all()),
         "permissions": token.permissions,
         "expires_at": token.expires_at.isoformat(),
