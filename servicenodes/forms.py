@@ -179,9 +179,9 @@ class CallForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.names = tuple(variables)
         for name in self.names:
-            self.fields[f"var_{name}"] = forms.CharField(
-                required=False, strip=False, max_length=MAX_BODY_LENGTH, label=name
-            )
+            field = forms.CharField(required=False, strip=False, max_length=MAX_BODY_LENGTH, label=name)
+            field.is_variable = True  # type: ignore[attr-defined]  # an empty text is a value, not one left out
+            self.fields[f"var_{name}"] = field
         self.fields["payload"] = forms.CharField(
             required=False,
             strip=False,

@@ -59,6 +59,7 @@ def test_a_call_and_its_answer(node: ServiceNode, developer: User, viewer: User,
     client = sign_in(developer)
     page = client.get(CALL).content.decode()
     assert all(f'name="var_{name}"' in page for name in ("kind", "amount", "to"))
+    assert page.count('class="optional"') == 2  # payload and content type; a variable is never left out
     answer = client.post(CALL, {"var_kind": "x", "var_amount": "12.50", "var_to": '<b>"'})
     page = answer.content.decode()
     assert answer.status_code == 200
