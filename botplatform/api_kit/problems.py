@@ -11,7 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Schema
 from ninja.errors import ValidationError
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from botplatform.errors import Conflict, DomainError, InvalidInput, NotAllowed, NotFound, Stale
 
@@ -57,7 +57,7 @@ class FieldError(Schema):
 class Problem(Schema):
     """An error (RFC 9457). `code` is stable for programs, `detail` is one sentence for people.
 
-    Some problems carry more: `field`, `errors`, `findings`, `inspection`, `retry_after_s`.
+    What is not listed as required is there only where it says something.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -67,6 +67,27 @@ class Problem(Schema):
     status: int
     code: str
     detail: str
+    # Factories: members that may be left out, and are never null.
+    field: str = Field(default_factory=str, description="The value that is not acceptable.")
+    errors: list[FieldError] = Field(default_factory=list, description="The same where several may be wrong.")
+    file: str = Field(default_factory=str, description="Import: the file that cannot be read.")
+    findings: list[str] = Field(default_factory=list, description="Import: codes of the findings that refuse it.")
+    inspection: dict[str, Any] = Field(default_factory=dict, description="Import: all that was seen (InspectionOut).")
+    retry_after_s: int = Field(default_factory=int, description="Seconds to wait, as in `Retry-After`.")
+    made: bool = Field(default_factory=bool, description="Invoke: whether a connection was tried at all.")
+    request_sent: bool = Field(
+        default_factory=bool, description="Invoke, 424: whether any of the request left. false: it is safe to repeat."
+    )
+    verdict: str = Field(default_factory=str, description="Invoke, 424: as in the report of a test.")
+    reason: str = Field(default_factory=str, description="Invoke, 424: as in the report of a test.")
+    certainty: str = Field(default_factory=str, description="Invoke, 424: as in the report of a test.")
+    layer: str = Field(default_factory=str, description="Invoke, 424: as in the report of a test.")
+    advice: list[str] = Field(default_factory=list, description="Invoke: what to do next, most promising first.")
+    certificate: str = Field(default_factory=str, description="Invoke, 409: what would have been presented.")
+    source: str = Field(default_factory=str, description="Invoke, 409: the rule that chose it.")
+    client_certificate: dict[str, Any] = Field(
+        default_factory=dict, description="Invoke, 424: what the node presents, as in InvokeOut."
+    )
 
 
 def problem(

@@ -67,7 +67,7 @@ def answer_as_json(outcome: InvokeOutcome) -> dict[str, Any]:
 
 
 def failure_as_json(error: CallRefused | CallFailed) -> dict[str, Any]:
-    """The same for a call that brought no answer: `made` tells whether it was made at all."""
+    """The same for a call that brought no answer. `made`: a connection was tried; `request_sent`: a byte was sent."""
     if isinstance(error, CallRefused):
         chosen = {"certificate": error.certificate, "source": error.rule}
         return {"made": False, "code": error.code, "text": error.text, "advice": list(error.advice), **chosen}
@@ -81,4 +81,5 @@ def failure_as_json(error: CallRefused | CallFailed) -> dict[str, Any]:
         "layer": error.layer.value,
         "advice": list(error.advice),
         "request_sent": error.request_sent,
+        "client_certificate": error.client_certificate,
     }

@@ -78,6 +78,7 @@ def invoke_node(
         raise
     except CallFailed as failed:
         _count(plan, failed.verdict.value)
+        failed.client_certificate = _effective(plan)
         raise
     _count(plan, ANSWERED)
     return _outcome(plan, result)
@@ -179,6 +180,16 @@ def _request(
         require_client_certificate=plan.require_mutual_tls,
         allowed_hosts=plan.allowed_hosts,
     )
+
+
+def _effective(plan: CallPlan) -> dict[str, object]:
+    version = plan.version
+    return {
+        "certificate": plan.certificate_path,
+        "version": version.number if version else None,
+        "sha256": version.sha256 if version else None,
+        "source": plan.rule.value,
+    }
 
 
 def _checked(payload: bytes) -> bytes:

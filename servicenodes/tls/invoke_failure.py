@@ -33,7 +33,8 @@ PLAIN = frozenset({Verdict.ADDRESS_DENIED, Verdict.NETWORK_ERROR, Verdict.NOT_TL
 
 class CallFailed(ConnectionPhaseError):
     """The call brought no answer, or was not made. Says the same as a connection test would: `verdict`, `reason`,
-    `certainty`, `layer`, `advice`, `findings`. `request_sent`: whether any byte of the request left this machine."""
+    `certainty`, `layer`, `advice`, `findings`. `request_sent`: whether any byte of the request left this machine.
+    `client_certificate` is what the node presents, in the words of the caller's document."""
 
     code = "call_failed"
 
@@ -47,6 +48,7 @@ class CallFailed(ConnectionPhaseError):
         self.findings = judgement.findings
         self.phase = PHASES.get(judgement.verdict, "http")
         self.request_sent = request_sent
+        self.client_certificate: dict[str, object] | None = None
         self.observation = observation
 
 

@@ -10,6 +10,8 @@ import pytest
 from pytest_django import Settings
 
 from botplatform.accounts.models import User
+from botplatform.api import api
+from botplatform.api_kit.documents import openapi
 from botplatform.bots.models import Bot
 from servicenodes import counters
 from servicenodes.services import invoking
@@ -87,6 +89,7 @@ def test_a_call_that_is_not_made_says_why(runtime: Caller, bot: Bot) -> None:
     problem = answer.json()
     assert (answer.status_code, problem["code"], problem["made"]) == (409, "no_certificate", False)
     assert problem["advice"]
+    assert problem.keys() <= openapi(api)["components"]["schemas"]["Problem"]["properties"].keys()
 
 
 def test_a_call_without_an_answer_says_what_a_test_says(runtime: Caller, call: Caller, bot: Bot) -> None:
@@ -95,6 +98,12 @@ def test_a_call_without_an_answer_says_what_a_test_says(runtime: Caller, call: C
     problem = answer.json()
     assert (answer.status_code, answer["Content-Type"]) == (424, "application/problem+json")
     assert problem["verdict"] == "server_untrusted"
+    assert (problem["made"], problem["request_sent"]) == (True, False)
+    named = problem["client_certificate"]
+    assert (named["certificate"], named["version"], named["source"]) == ("acme/bank", 1, "bot")
+    typed = openapi(api)["components"]["schemas"]["Problem"]
+    assert problem.keys() <= typed["properties"].keys()
+    assert set(typed["required"]) == {"type", "title", "status", "code", "detail"}
     bot.service_nodes.update(url=bot.service_nodes.get().url.replace("{{path}}", "x"))
     report = call("POST", "/bots/acme/nodes/pay/test").json()
     assert (report["verdict"], report["reason"]) == (problem["verdict"], problem["reason"])
