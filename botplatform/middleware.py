@@ -54,9 +54,16 @@ class BodyLimitMiddleware:
     def process_view(self, request: HttpRequest, *_view: object) -> HttpResponse | None:
         if not hasattr(request, "body_too_large"):
             return None
-        most = f"at most {settings.MAX_UPLOAD_KB} KB a file, and {MAX_FILES} files"
-        text = f"That is more than can be uploaded: {most}. Choose only the files that belong together."
+        text = _too_large(request)
         return error_page(request, InvalidInput(text, code="too_large"), 413, back=request.get_full_path())
+
+
+def _too_large(request: HttpRequest) -> str:
+    if request.content_type != "multipart/form-data":
+        most_kb = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024
+        return f"The body is more than can be read: at most {most_kb} KB."
+    most = f"at most {settings.MAX_UPLOAD_KB} KB a file, and {MAX_FILES} files"
+    return f"That is more than can be uploaded: {most}. Choose only the files that belong together."
 
 
 class SanitisingMiddleware:

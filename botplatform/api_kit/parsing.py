@@ -27,7 +27,9 @@ class StrictParser(Parser):
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
         try:
             document = json.loads(request.body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
-        except (ValueError, RecursionError) as error:
+        except RecursionError as error:
+            raise malformed("The body is nested too deeply.") from error
+        except ValueError as error:
             raise malformed("The body is not a JSON document.") from error
         _check(document)
         return cast(dict[str, Any], document)
@@ -42,12 +44,12 @@ def check_media_type(request: HttpRequest, expected: str) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name twice")
+        raise malformed("The body names a member of an object twice.")
     return found
 
 
 def _constant(name: str) -> NoReturn:
-    raise ValueError(name)
+    raise malformed(f"The body holds {name}, which JSON does not know.")
 
 
 def _check(document: Any) -> None:

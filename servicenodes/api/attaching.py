@@ -8,8 +8,7 @@ from botplatform.api_kit.access import ApiRequest
 from botplatform.api_kit.conditions import IfMatch, expected
 from botplatform.api_kit.routes import Section, read, route, write_json
 from botplatform.bots.roles import Permission
-from certificates.lookup import find_certificate
-from servicenodes.api.nodes import NODE, find, tagged
+from servicenodes.api.nodes import NODE, find, named_certificate, tagged
 from servicenodes.api.routing import router
 from servicenodes.effective import effective_certificate
 from servicenodes.models import ServiceNode
@@ -34,7 +33,7 @@ def attach(
     """Attach a client certificate, by name: a renewal needs no re-attaching."""
     found = find(request, node)
     revision = expected(if_match, found.pk, found.revision)
-    certificate = find_certificate(request.actor, body.certificate)
+    certificate = named_certificate(request, body.certificate)
     attach_certificate(actor=request.actor, certificate=certificate, nodes=[found], expected_revision=revision)
     return tagged(find(request, node), response)
 

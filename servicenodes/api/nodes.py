@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.http import HttpResponse
@@ -12,8 +14,9 @@ from botplatform.api_kit.conditions import IfMatch, expected, tag
 from botplatform.api_kit.paging import Paging, page
 from botplatform.api_kit.routes import Section, bot_of, read, route, write_json
 from botplatform.bots.roles import Permission
-from botplatform.errors import NotFound
+from botplatform.errors import InvalidInput, NotFound
 from certificates.lookup import find_certificate, find_trust_store
+from certificates.models import ClientCertificate
 from servicenodes.api.routing import router
 from servicenodes.models import ServiceNode, ServiceNodeQuerySet
 from servicenodes.schemas import NodeChange, NodeIn, NodeOut, NodePage
@@ -94,7 +97,26 @@ def tagged(node: ServiceNode, response: HttpResponse) -> ServiceNode:
 def _resolved(request: ApiRequest, values: dict[str, Any]) -> dict[str, Any]:
     """Names of a certificate and a trust store as the objects, within what the token sees."""
     if values.get("certificate") is not None:
-        values["certificate"] = find_certificate(request.actor, values["certificate"])
+        values["certificate"] = named_certificate(request, values["certificate"])
     if values.get("trust_store") is not None:
-        values["trust_store"] = find_trust_store(request.actor, values["trust_store"], request.bot)
+        with _in_body("trust_store", "trust store"):
+            values["trust_store"] = find_trust_store(request.actor, values["trust_store"], request.bot)
     return values
+
+
+def named_certificate(request: ApiRequest, path: str) -> ClientCertificate:
+    """The certificate that a body names. Raises `InvalidInput`."""
+    with _in_body("certificate", "client certificate"):
+        return find_certificate(request.actor, path)
+
+
+@contextmanager
+def _in_body(field: str, what: str) -> Iterator[None]:
+    """What a body names in vain is a wrong value, not a missing address. A foreign one is told from none by nothing."""
+    try:
+        yield
+    except NotFound as error:
+        text = f"There is no such {what}, or this token may not know of it."
+        raise InvalidInput(text, field=field, code="unknown_name") from error
+    except InvalidInput as error:
+        raise InvalidInput(error.text, field=field, code=error.code) from error

@@ -19,7 +19,7 @@ from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import ApiToken, Bot
 from tests.api.caller import Caller, caller_of, make_token
-from tests.factories import make_bot, make_certificate, make_node
+from tests.factories import make_bot, make_certificate, make_node, make_trust_store
 
 pytestmark = pytest.mark.django_db
 JSON = "application/json"
@@ -175,7 +175,7 @@ def test_a_token_is_in_no_log_report_or_row(
 
 
 def test_foreign_and_missing_are_the_same_bytes(owner: User, bot: Bot, other_bot: Bot) -> None:
-    """Every kind of foreign object, in addresses and in bodies."""
+    """Every kind of foreign object in addresses."""
     call = caller_of(owner, bot)
     make_certificate(other_bot, "api")
     make_node(other_bot, "pay")
@@ -195,10 +195,6 @@ def test_foreign_and_missing_are_the_same_bytes(owner: User, bot: Bot, other_bot
             ("POST", f"/bots/{of}/nodes/pay/test", None),
             ("POST", f"/bots/{of}/nodes/pay/invoke", {}),
             ("PUT", f"/bots/{of}/nodes/pay/certificate", {"certificate": "acme/api"}),
-            ("PUT", "/bots/acme/nodes/mine/certificate", {"certificate": f"{of}/api"}),
-            ("PATCH", "/bots/acme/nodes/mine", {"certificate": f"{of}/api"}),
-            ("PATCH", "/bots/acme/nodes/mine", {"trust_store": f"{of}/api"}),
-            ("POST", "/bots/acme/nodes", {"name": "n", "url": "https://x.example/", "certificate": f"{of}/api"}),
             ("GET", f"/audit?bot={of}", None),
             ("GET", "/bots/acme/nodes/pay", None),
             ("GET", "/bots/acme/certificates/api", None),
@@ -206,3 +202,39 @@ def test_foreign_and_missing_are_the_same_bytes(owner: User, bot: Bot, other_bot
     }
     assert len(bodies) == 1, bodies
     assert json.loads(bodies.pop())["status"] == 404
+
+
+def test_foreign_and_missing_names_in_bodies_are_the_same_bytes(owner: User, bot: Bot, other_bot: Bot) -> None:
+    """The address exists, so the answer is no 404: it names the field."""
+    call = caller_of(owner, bot)
+    make_certificate(other_bot, "api")
+    make_trust_store(other_bot, "api")
+    make_node(bot, "mine")
+    node = {"name": "n", "url": "https://x.example/"}
+    for field, method, path, body in (
+        ("certificate", "PUT", "/bots/acme/nodes/mine/certificate", {}),
+        ("certificate", "PATCH", "/bots/acme/nodes/mine", {}),
+        ("trust_store", "PATCH", "/bots/acme/nodes/mine", {}),
+        ("certificate", "POST", "/bots/acme/nodes", node),
+    ):
+        answers = [call(method, path, {**body, field: f"{of}/api"}) for of in ("globex", "nobody")]
+        assert_problem(answers[0], 422, "unknown_name")
+        assert answers[0].json()["field"] == field
+        assert answers[0].content == answers[1].content
+    answer = call("PUT", "/bots/acme/nodes/mine/certificate", {"certificate": "nope"})
+    assert assert_problem(answer, 422)["field"] == "certificate"
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [(b'{"slug": "a", "slug": "b"}', "twice"), (b'{"slug": NaN}', "NaN"), (b"[" * 100_000, "deep"), (b"{", "JSON")],
+)
+def test_an_unreadable_body_is_told_why(call: Caller, content: bytes, cause: str) -> None:
+    assert cause in assert_problem(call.send("POST", "/bots", content, JSON), 400)["detail"]
+
+
+def test_a_body_that_is_too_large_is_told_the_limit(call: Caller) -> None:
+    content = b'{"name": "' + b"x" * 4_000_000 + b'"}'
+    detail = assert_problem(call.send("POST", "/bots", content, JSON), 413, "too_large")["detail"]
+    assert "3072 KB" in detail
+    assert "file" not in detail
