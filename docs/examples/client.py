@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A small client of the console's HTTP API. Needs nothing but Python 3.11.
 
-export CONSOLE_URL=https://console.example CONSOLE_TOKEN=bpt_…
-python client.py invoke acme balance account=42
+export CONSOLE_URL=http://localhost:8000 CONSOLE_TOKEN=bpt_…
+python client.py invoke acme balance             # NAME=VALUE after it for each variable of the node
 python client.py test acme balance
 python client.py import acme bank renewed.p12 passphrase-file
 """
@@ -26,7 +26,8 @@ class Problem(Exception):
     """What the console refused: `status`, a stable `code`, and the whole document (RFC 9457)."""
 
     def __init__(self, document: dict[str, Any], retry_after_s: int | None) -> None:
-        super().__init__(f"{document['status']} {document['code']}: {document['detail']}")
+        text = f"{document['status']} {document['code']}: {document['detail']}"
+        super().__init__("\n".join([text, *(f"→ {advice}" for advice in document.get("advice", ()))]))
         self.document = document
         self.code = document["code"]
         self.retry_after_s = retry_after_s
@@ -100,6 +101,8 @@ def main(arguments: list[str]) -> Any:
         case ["test", bot, node]:
             return console.call("POST", f"/bots/{bot}/nodes/{node}/test")[0]
         case ["invoke", bot, node, *pairs]:
+            if not all("=" in pair for pair in pairs):
+                raise SystemExit("A variable is written NAME=VALUE.")
             variables = dict(pair.split("=", 1) for pair in pairs)
             return console.call("POST", f"/bots/{bot}/nodes/{node}/invoke", {"variables": variables})[0]
         case ["import", bot, name, file]:
@@ -114,3 +117,7 @@ if __name__ == "__main__":
         sys.stdout.write(json.dumps(main(sys.argv[1:]), indent=2) + "\n")
     except Problem as problem:
         sys.exit(str(problem))
+    except KeyError as unset:
+        sys.exit(f"Set {unset.args[0]} first.")
+    except (urllib.error.URLError, OSError) as error:
+        sys.exit(f"The console did not answer: {getattr(error, 'reason', error)}")

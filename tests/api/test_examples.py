@@ -16,6 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
+from certificates.models import ClientCertificate
 from servicenodes.services import invoking
 from tests.api.caller import make_token
 from tests.factories import make_certificate, make_node, make_trust_store
@@ -63,6 +64,20 @@ def test_the_python_client(environment: dict[str, str], tmp_path: Path) -> None:
     assert told("import", "acme", "new", *files)["version"] == 1  # type: ignore[index]
     refused = client(environment, "invoke", "globex", "balance")
     assert (refused.returncode, refused.stderr[:13]) == (1, "404 not_found")
+
+
+def test_the_python_client_explains_failures(environment: dict[str, str], bot: Bot) -> None:
+    wrong = client(environment, "invoke", "acme", "balance", "foo")
+    assert (wrong.returncode, wrong.stderr) == (1, "A variable is written NAME=VALUE.\n")
+    ClientCertificate.objects.update(allowed_hosts=["api.bank.example"])
+    refused = client(environment, "invoke", "acme", "balance")
+    assert refused.stderr.startswith("409 host_not_allowed")
+    assert "\n→ " in refused.stderr
+    nobody = client({**environment, "CONSOLE_URL": "http://127.0.0.1:1"}, "nodes", "acme")
+    assert (nobody.returncode, nobody.stderr.count("\n")) == (1, 1)
+    assert "Connection refused" in nobody.stderr
+    del environment["CONSOLE_URL"]
+    assert client(environment, "nodes", "acme").stderr == "Set CONSOLE_URL first.\n"
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
