@@ -19,7 +19,7 @@ from servicenodes.tls.verdict import Verdict
 
 PROJECT = Path(__file__).resolve().parents[1]
 OWN_APPS = ("botplatform", "certificates", "servicenodes")
-DJANGO_COMMANDS = {"changepassword", "check", "migrate"}
+DJANGO_COMMANDS = {"changepassword", "check", "migrate", "shell"}
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 names = [str(path.relative_to(PROJECT)) for path in DOCUMENTS]
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=names)
