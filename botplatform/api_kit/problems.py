@@ -13,6 +13,7 @@ from ninja import Schema
 from ninja.errors import ValidationError
 from pydantic import ConfigDict, Field
 
+from botplatform.api_kit.wording import field_errors
 from botplatform.errors import Conflict, DomainError, InvalidInput, NotAllowed, NotFound, Stale
 
 MEDIA_TYPE = "application/problem+json"
@@ -139,13 +140,6 @@ def status_of(request: HttpRequest, error: DomainError) -> int:
 
 def from_validation(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     """422: values that do not have the shape of the document. Never repeats what was sent."""
-    errors = [_field_error(found) for found in error.errors]
+    errors = field_errors(error.errors)
     first = errors[0]
     return problem(422, f"{first['field']}: {first['detail']}", code="invalid_input", errors=errors)
-
-
-def _field_error(found: Mapping[str, Any]) -> dict[str, str]:
-    # The first two parts say where ninja looked (body, query …) and the name of the argument.
-    place = [str(part) for part in found["loc"]]
-    named = place[2:] if len(place) > 2 and place[0] in {"body", "form"} else place[1:]
-    return {"field": ".".join(named) or place[0], "detail": str(found["msg"])}
