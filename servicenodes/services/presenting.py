@@ -10,6 +10,7 @@ from certificates.errors import CredentialUnusable, EnvelopeBroken
 from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
 from certificates.pki.credential import Credential
 from certificates.services.keys import Purpose, open_credential
+from servicenodes.tls.judgement import Reason
 from servicenodes.tls.report import ClientSide
 
 STAGED = "staged"  # selects the staged version
@@ -24,6 +25,7 @@ class Presented:
     version: CertificateVersion | None = None
     credential: Credential | None = None
     unusable: str = ""
+    why: Reason = Reason.CANNOT_BE_OPENED  # of `unusable`
 
 
 def present(
@@ -46,11 +48,12 @@ def present(
     chosen = find_version(certificate, version)
     if chosen is None:
         client = ClientSide(certificate=certificate.path, version=None, sha256=None, source=source)
-        return Presented(client, unusable=f"“{certificate.path}” has no active version.")
+        text = f"“{certificate.path}” has no active version."
+        return Presented(client, unusable=text, why=Reason.NO_ACTIVE_VERSION)
     client = ClientSide(certificate=certificate.path, version=chosen.number, sha256=chosen.sha256, source=source)
     if not certificate.may_go_to(*hosts):
         text = f"“{certificate.path}” may not be presented to {hosts[0]}: it is not among its allowed hosts."
-        return Presented(client, chosen, unusable=text)
+        return Presented(client, chosen, unusable=text, why=Reason.HOST_NOT_ALLOWED)
     try:
         credential = open_credential(version=chosen, purpose=purpose, actor=actor)
     except (CredentialUnusable, EnvelopeBroken) as error:

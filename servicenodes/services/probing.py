@@ -17,6 +17,7 @@ from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize
 from botplatform.bots.roles import Permission
 from botplatform.errors import DomainError
+from certificates.errors import Sealed
 from certificates.models import ClientCertificate
 from certificates.services.keys import Purpose
 from servicenodes.effective import effective_certificate
@@ -24,9 +25,17 @@ from servicenodes.models import ConnectionTest, ServiceNode
 from servicenodes.services import nodes, recording
 from servicenodes.services.basis import basis_of
 from servicenodes.services.presenting import Presented, find_version, present
-from servicenodes.services.requests import ProbeOptions, advice_of_node, hosts_of, probe_request, unusable_observation
+from servicenodes.services.requests import (
+    ProbeOptions,
+    advice_of_node,
+    advice_of_version,
+    hosts_of,
+    probe_request,
+    unusable_observation,
+)
 from servicenodes.services.suggesting import suggest_certificates
 from servicenodes.tasks import run_connection_test
+from servicenodes.tls.judgement import Reason
 from servicenodes.tls.observation import Step
 from servicenodes.tls.probe import ProbeRequest, run_probe
 from servicenodes.tls.report import build_report
@@ -58,7 +67,8 @@ def run_test(test_id: uuid.UUID) -> None:
         authorize(actor, Permission.NODE_TEST, bot=test.node.bot)  # it may have been taken away meanwhile
         presented = _present_for(actor, test.node, options)
     except DomainError as error:
-        presented = Presented(unusable=error.text)
+        why = Reason.SEALED if isinstance(error, Sealed) else Reason.TESTER_NOT_ALLOWED
+        presented = Presented(unusable=error.text, why=why)
     _conduct(actor, test, options, presented, None)
 
 
@@ -154,15 +164,16 @@ def _report(
     on_step: OnStep | None,
 ) -> dict[str, Any]:
     if presented.unusable:
-        observation = unusable_observation(request, presented.unusable)
+        observation = unusable_observation(request, presented.unusable, presented.why)
     else:
         observation = run_probe(request, on_step=on_step)
     now = timezone.now()
     bot = node.bot if node else None
     judgement = decide(observation, now=now)
+    advice = (*advice_of_version(presented.version, now), *advice_of_node(judgement, node))
     return build_report(
         observation,
-        replace(judgement, advice=(*advice_of_node(judgement, node), *judgement.advice)),
+        replace(judgement, advice=(*advice, *judgement.advice)),
         node=node.path if node else None,
         url=request.url,
         started_at=started_at,

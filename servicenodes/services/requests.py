@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from cryptography import x509
 from django.conf import settings
 
 from botplatform.errors import InvalidInput
-from certificates.models import ClientCertificate, TrustStore
+from certificates.models import CertificateVersion, ClientCertificate, TrustStore
 from certificates.pki.inspection import UploadedFile
 from certificates.sandbox import read_certificates
 from servicenodes import templating
 from servicenodes.models import ServiceNode
 from servicenodes.services.presenting import Presented
 from servicenodes.tls.address_policy import AddressPolicy
-from servicenodes.tls.judgement import Judgement, Verdict
+from servicenodes.tls.judgement import Judgement, Reason, Verdict
 from servicenodes.tls.observation import Observation
 from servicenodes.tls.probe import ProbeRequest
 from servicenodes.tls.target import normalise_host, parse_proxy, parse_target
@@ -89,7 +90,18 @@ def advice_of_node(judgement: Judgement, node: ServiceNode | None) -> tuple[str,
     return (f"The test leaves out secret headers and those with variables ({left_out}); try a call, which sends them.",)
 
 
-def unusable_observation(request: ProbeRequest, sentence: str) -> Observation:
+def advice_of_version(version: CertificateVersion | None, now: datetime) -> tuple[str, ...]:
+    """That no call is made with what the test presented. `now` is aware UTC."""
+    if version is None or version.not_before <= now < version.not_after:
+        return ()
+    if version.not_after <= now:
+        when = f"it expired on {version.not_after:%Y-%m-%d %H:%M} UTC"
+    else:
+        when = f"it is not valid before {version.not_before:%Y-%m-%d %H:%M} UTC"
+    return (f"No call is made with version {version.number} of “{version.certificate.path}”: {when}.",)
+
+
+def unusable_observation(request: ProbeRequest, sentence: str, reason: Reason) -> Observation:
     """What is seen when the certificate cannot be presented: nothing, for no connection is made."""
     target = parse_target(request.url)
     return Observation(
@@ -104,6 +116,7 @@ def unusable_observation(request: ProbeRequest, sentence: str) -> Observation:
         max_tls=request.max_tls,
         proxy=request.proxy,
         unusable=sentence,
+        unusable_reason=reason.value,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from certificates.pki.inspection import Finding
+from servicenodes.errors import REFUSALS
 from servicenodes.tls.judgement import Reason, Verdict
 from servicenodes.tls.observation import Failure, Observation
 from servicenodes.tls.words import Key, facts_of, let_past
@@ -24,8 +25,8 @@ COMPARE_ISSUER = "Compare the issuer of the certificate with the CAs that the se
 ADD_INTERMEDIATES = "Check that the intermediates are part of the certificate; import the whole chain if they are not."
 INTERMEDIATES_SENT = "Intermediates were sent, so the server may lack the root of this certificate, or a CA between."
 STRONGER = "Import a certificate with a stronger key and an up-to-date signature."
-PUT_RIGHT = "Put that right on the certificate’s page, or attach another certificate to the node."
 SELF_SIGNED = "Request a certificate from a CA that the server knows; this one signed itself."
+NOT_VALID_YET = "Present a certificate that is valid already; until its first day this one is refused everywhere."
 RENEW = "Import a renewed certificate as a new version and test it before it is promoted."
 STILL_VALID = "Ours is valid by this machine’s clock; ask the backend’s team to check theirs, and their intermediates."
 CHECK_FINDINGS = "Check the findings below; they may be the reason."
@@ -52,6 +53,8 @@ ADVICE: dict[Key, tuple[str, ...]] = {
         "Tell the backend’s team that their server does not check the issuer of client certificates.",
     ),
     (V.REJECTED, R.UNKNOWN_CA): (
+        RENEW,
+        NOT_VALID_YET,
         ADD_INTERMEDIATES,
         INTERMEDIATES_SENT,
         SELF_SIGNED,
@@ -110,10 +113,12 @@ ADVICE: dict[Key, tuple[str, ...]] = {
         "Request a certificate with another kind of key: RSA with 2048 bits or EC P-256 are taken almost everywhere.",
         "Ask the backend’s team to allow the signature algorithm of this certificate’s key.",
     ),
-    (V.CERTIFICATE_UNUSABLE, R.HOST_NOT_ALLOWED): (
-        "Add the host to the certificate’s allowed hosts, or attach another certificate to the node.",
-    ),
-    (V.CERTIFICATE_UNUSABLE, None): (STRONGER, PUT_RIGHT),
+    (V.CERTIFICATE_UNUSABLE, R.HOST_NOT_ALLOWED): REFUSALS["host_not_allowed"],
+    (V.CERTIFICATE_UNUSABLE, R.NO_ACTIVE_VERSION): REFUSALS["no_active_version"],
+    (V.CERTIFICATE_UNUSABLE, R.CANNOT_BE_OPENED): REFUSALS["certificate_unusable"],
+    (V.CERTIFICATE_UNUSABLE, R.SEALED): REFUSALS["sealed"],
+    (V.CERTIFICATE_UNUSABLE, R.TESTER_NOT_ALLOWED): ("Ask a manager of the bot to make you a developer of it.",),
+    (V.CERTIFICATE_UNUSABLE, None): (STRONGER,),
     (V.NO_CERTIFICATE, R.OPTIONAL): ("Attach a certificate if the calls are to be made in the bot’s name.",),
     (V.NO_CERTIFICATE, None): (
         "Attach a client certificate to this node, or make one the bot’s default.",
@@ -218,9 +223,8 @@ FITS: dict[str, Callable[[Case], bool]] = {
     INTERMEDIATES_SENT: lambda case: len(case.observation.presented) > 1,
     SELF_SIGNED: lambda case: case.self_signed,
     RENEW: lambda case: "expired" in case.findings,
+    NOT_VALID_YET: lambda case: "not_yet_valid" in case.findings,
     STILL_VALID: lambda case: "expired" not in case.findings,
-    STRONGER: lambda case: bool(case.observation.presented),  # it was opened, and the engine refused it
-    PUT_RIGHT: lambda case: not case.observation.presented,
     CHECK_FINDINGS: lambda case: case.explained,
     CHECK_BAD: lambda case: case.explained,
     NOTHING_FOUND: lambda case: not case.explained,

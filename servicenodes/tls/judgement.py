@@ -69,6 +69,10 @@ class Reason(StrEnum):
     BROKEN_OFF = "broken_off"
     ANSWERS_DIFFER = "answers_differ"
     HOST_NOT_ALLOWED = "host_not_allowed"
+    NO_ACTIVE_VERSION = "no_active_version"
+    CANNOT_BE_OPENED = "cannot_be_opened"
+    SEALED = "sealed"
+    TESTER_NOT_ALLOWED = "tester_not_allowed"
     BUSY = "busy"
     TOO_SLOW = "too_slow"
     TOO_LARGE = "too_large"
@@ -116,7 +120,14 @@ REASONS: dict[Verdict, tuple[str, ...]] = {
     Verdict.HTTP_REFUSED: (Reason.HTTP_401, Reason.HTTP_403),
     Verdict.NOT_REQUESTED: (Reason.NEVER_ASKED,),
     Verdict.CERTIFICATE_NOT_SENT: (Reason.NO_COMMON_SIGNATURE_ALGORITHM,),
-    Verdict.CERTIFICATE_UNUSABLE: (Reason.ENGINE_REFUSED,),
+    Verdict.CERTIFICATE_UNUSABLE: (
+        Reason.ENGINE_REFUSED,
+        Reason.HOST_NOT_ALLOWED,
+        Reason.NO_ACTIVE_VERSION,
+        Reason.CANNOT_BE_OPENED,
+        Reason.SEALED,
+        Reason.TESTER_NOT_ALLOWED,
+    ),
     Verdict.NO_CERTIFICATE: (Reason.CERTIFICATE_REQUIRED, Reason.OPTIONAL, Reason.ASKED),
     Verdict.SERVER_UNTRUSTED: (*dict.fromkeys(VERIFY_ERRORS.values()), UNREADABLE_CERTIFICATE),
     Verdict.HOSTNAME_MISMATCH: (Reason.NAME_NOT_COVERED,),
@@ -133,7 +144,6 @@ REASONS: dict[Verdict, tuple[str, ...]] = {
 }
 # What only the runtime's call can come to, beside the above.
 CALL_REASONS: dict[Verdict, tuple[str, ...]] = {
-    Verdict.CERTIFICATE_UNUSABLE: (Reason.HOST_NOT_ALLOWED,),
     Verdict.INCONCLUSIVE: (Reason.BUSY, Reason.TOO_SLOW, Reason.TOO_LARGE),
 }
 

@@ -169,7 +169,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything a probe saw. `denied` and `unusable` hold the sentence why no attempt was made at all."""
+    """Everything a probe saw. `denied` and `unusable` hold the sentence why no attempt was made at all.
+
+    `unusable_reason` is a reason of the verdict `certificate_unusable`; empty: the TLS engine refused.
+    """
 
     url: str
     host: str
@@ -185,6 +188,7 @@ class Observation:
     resolve_failure: str = ""
     denied: str = ""
     unusable: str = ""
+    unusable_reason: str = ""
     control: Attempt | None = None
     real: Attempt | None = None
     canary: Attempt | None = None

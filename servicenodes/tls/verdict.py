@@ -16,7 +16,7 @@ from servicenodes.tls.hints import find_hints
 from servicenodes.tls.http import TELLING_STATUSES
 from servicenodes.tls.judgement import Certainty, Judgement, Layer, Reason, Verdict
 from servicenodes.tls.observation import Attempt, Ending, Failure, Observation, Sent
-from servicenodes.tls.words import summary_for
+from servicenodes.tls.words import summary_for, with_validity
 
 __all__ = ["Certainty", "Judgement", "Layer", "Reason", "Ruling", "Verdict", "decide", "phrase"]
 
@@ -52,6 +52,7 @@ PARAMETER_REASONS = {
 }
 VERSION_WORDS = ("unsupported_protocol", "wrong_ssl_version", "wrong_version_number", "no_protocols_available")
 TEXT_REASONS = {"no_certificate": Reason.CERTIFICATE_REQUIRED, "certificate_error": Reason.CERTIFICATE_ERROR}
+BY_POLICY = {Reason.HOST_NOT_ALLOWED, Reason.TESTER_NOT_ALLOWED}
 HTTP_REASONS = {401: Reason.HTTP_401, 403: Reason.HTTP_403}
 
 
@@ -63,12 +64,13 @@ def decide(observation: Observation, *, now: datetime) -> Judgement:
 def phrase(ruling: Ruling, observation: Observation, *, now: datetime) -> Judgement:
     """A ruling with its words and findings."""
     findings = find_hints(observation, ruling.verdict, now=now)
+    summary = summary_for(ruling.verdict, ruling.reason, ruling.certainty, observation)
     return Judgement(
         verdict=ruling.verdict,
         reason=ruling.reason,
         certainty=ruling.certainty,
         layer=ruling.layer,
-        summary=summary_for(ruling.verdict, ruling.reason, ruling.certainty, observation),
+        summary=with_validity(summary, ruling.verdict, ruling.reason, findings),
         advice=advice_for(ruling.verdict, ruling.reason, observation, findings),
         findings=findings,
     )
@@ -77,7 +79,9 @@ def phrase(ruling: Ruling, observation: Observation, *, now: datetime) -> Judgem
 def _unusable(seen: Observation) -> Ruling | None:
     if not seen.unusable:
         return None
-    return Ruling(Verdict.CERTIFICATE_UNUSABLE, Reason.ENGINE_REFUSED, Certainty.CERTAIN, Layer.CLIENT_CERTIFICATE)
+    reason = Reason(seen.unusable_reason or Reason.ENGINE_REFUSED)
+    layer = Layer.POLICY if reason in BY_POLICY else Layer.CLIENT_CERTIFICATE
+    return Ruling(Verdict.CERTIFICATE_UNUSABLE, reason, Certainty.CERTAIN, layer)
 
 
 def _denied(seen: Observation) -> Ruling | None:

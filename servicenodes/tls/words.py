@@ -5,6 +5,9 @@ Looked up by verdict and reason, then by verdict alone. `{host}` and the like ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from certificates.pki.inspection import Finding
 from servicenodes.tls.judgement import Certainty, Reason, Verdict
 from servicenodes.tls.observation import Failure, Observation
 
@@ -45,7 +48,8 @@ SUMMARIES: dict[Key, str] = {
     (V.CERTIFICATE_NOT_SENT, None): (
         "{host} asked for a certificate, but ours fits none of the signature algorithms it takes, so nothing was sent."
     ),
-    (V.CERTIFICATE_UNUSABLE, R.HOST_NOT_ALLOWED): "The certificate may not be presented to {host}.",
+    (V.CERTIFICATE_UNUSABLE, R.HOST_NOT_ALLOWED): "{unusable}",
+    (V.CERTIFICATE_UNUSABLE, R.TESTER_NOT_ALLOWED): "The test was not made. {unusable}",
     (V.CERTIFICATE_UNUSABLE, None): "The certificate cannot be presented at all. {unusable}",
     (V.NO_CERTIFICATE, R.CERTIFICATE_REQUIRED): (
         "{host} requires a client certificate, and none is configured for this call."
@@ -108,6 +112,14 @@ def summary_for(verdict: Verdict, reason: str, certainty: Certainty, observation
     return f"Probably: {words}" if hedged else words
 
 
+def with_validity(summary: str, verdict: Verdict, reason: str, findings: Sequence[Finding]) -> str:
+    """The summary, and that ours is outside its validity, where the server complains of an unknown CA."""
+    texts = [finding.text for finding in findings if finding.code in {"expired", "not_yet_valid"}]
+    if not texts or (verdict, reason) != (V.REJECTED, R.UNKNOWN_CA):
+        return summary
+    return f"{summary[:-1]}. {texts[0]}"
+
+
 def let_past(observation: Observation) -> bool:
     """Whether the server said no without the certificate, and completed the handshake with it."""
     real = observation.real
@@ -129,6 +141,6 @@ def facts_of(observation: Observation, reason: str) -> dict[str, object]:
         "alert": alert.name if alert is not None else "none",
         "alert_clause": f" (alert {alert.name})" if alert is not None else "",
         "withheld": "our certificate was not presented" if observation.presented else "nothing was asked of it",
-        "unusable": observation.unusable,
+        "unusable": observation.unusable or f"The certificate may not be presented to {observation.host}.",
         "denied": observation.denied,
     }

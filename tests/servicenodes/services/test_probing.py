@@ -23,7 +23,7 @@ from botplatform.bots.models import Bot, Membership
 from botplatform.errors import InvalidInput, NotAllowed, NotFound
 from certificates.errors import Sealed
 from certificates.models import CertificateVersion, ClientCertificate, SealedKey, TrustStore, VersionStatus
-from servicenodes.errors import TooManyTests
+from servicenodes.errors import REFUSALS, TooManyTests
 from servicenodes.models import ConnectionTest, RunState, ServiceNode
 from servicenodes.services import probing
 from servicenodes.services.basis import basis_of
@@ -178,7 +178,12 @@ def test_a_certificate_that_cannot_be_presented_makes_no_connection(
 
     certificate.versions.update(status=VersionStatus.ACTIVE)
     SealedKey.objects.update(envelope=b"BPE1 not an envelope")
-    assert probing.test_now(actor=operator, node=node).verdict == "certificate_unusable"
+    closed = probing.test_now(actor=operator, node=node)
+    assert (test.reason, closed.verdict, closed.reason) == (
+        "no_active_version",
+        "certificate_unusable",
+        "cannot_be_opened",
+    )
     assert len(bank.peer.recorded()) == before
     assert "key.opened" not in actions()
 
@@ -192,7 +197,24 @@ def test_a_sealed_console_says_so(node: ServiceNode, operator: Actor, settings: 
     queued = probing.request_test(actor=operator, node=node)
     probing.run_test(queued.pk)
     queued.refresh_from_db()
-    assert queued.verdict == "certificate_unusable"
+    assert (queued.verdict, queued.reason) == ("certificate_unusable", "sealed")
+
+
+def test_a_host_that_is_not_allowed_is_told_in_the_words_of_a_call(
+    node: ServiceNode, certificate: ClientCertificate, operator: Actor
+) -> None:
+    ClientCertificate.objects.filter(pk=certificate.pk).update(allowed_hosts=["elsewhere.example"])
+    test = probing.test_now(actor=operator, node=node)
+    assert (test.verdict, test.reason) == ("certificate_unusable", "host_not_allowed")
+    assert tuple((test.report or {})["advice"]) == REFUSALS["host_not_allowed"]
+
+
+def test_what_is_expired_is_tested_and_told_not_to_be_called_with(
+    node: ServiceNode, certificate: ClientCertificate, operator: Actor
+) -> None:
+    certificate.versions.update(not_after=timezone.now() - timedelta(days=1))
+    report = probing.test_now(actor=operator, node=node).report or {}
+    assert report["advice"][0].startswith(f"No call is made with version 1 of “{certificate.path}”: it expired on ")
 
 
 def test_an_address_that_is_not_allowed_is_not_called(node: ServiceNode, operator: Actor, settings: Settings) -> None:

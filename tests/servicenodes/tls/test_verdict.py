@@ -111,6 +111,8 @@ PAGE_NONE = HttpAnswer(400, "no_certificate")
 
 TABLE: list[tuple[Observation, Verdict, str, Certainty]] = [
     (seen(unusable="Key too small."), V.CERTIFICATE_UNUSABLE, R.ENGINE_REFUSED, C.CERTAIN),
+    *((seen(unusable="It is so.", unusable_reason=reason), V.CERTIFICATE_UNUSABLE, reason, C.CERTAIN)
+      for reason in REASONS[V.CERTIFICATE_UNUSABLE]),
     (seen(denied="A private address."), V.ADDRESS_DENIED, R.ADDRESS_NOT_ALLOWED, C.CERTAIN),
     (seen(resolve_failure="No address."), V.NETWORK_ERROR, Failure.DNS_FAILED, C.CERTAIN),
     *((seen(control=unmet(failure)), V.NETWORK_ERROR, failure, C.CERTAIN) for failure in Failure),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from servicenodes.errors import REFUSALS
 from servicenodes.tls import advice
 from servicenodes.tls.judgement import Certainty, Reason, Verdict
 from servicenodes.tls.observation import Attempt, Observation
@@ -150,7 +151,8 @@ def test_another_ca_is_advised_only_where_it_helps() -> None:
 
 
 def test_a_certificate_that_could_not_be_opened_needs_no_stronger_key() -> None:
-    assert told(seen(unusable="It has no active version.", credential=False)) == (advice.PUT_RIGHT,)
+    unusable = seen(unusable="It has no active version.", unusable_reason="no_active_version", credential=False)
+    assert told(unusable) == REFUSALS["no_active_version"]
     assert told(seen(unusable="The TLS engine does not take it.")) == (advice.STRONGER,)
 
 
@@ -170,3 +172,16 @@ def test_advice_at_servers_with_and_without_a_list() -> None:
         _, judgement = probe(peer.url, world().clients["good_p256"])
         assert advice.INTERMEDIATES_SENT in judgement.advice
         assert advice.ADD_INTERMEDIATES not in judgement.advice
+
+
+def test_an_unknown_ca_does_not_hide_that_ours_is_outside_its_validity() -> None:
+    for name, words, text in (
+        ("expired", "expired on", advice.RENEW),
+        ("not_yet_valid", "not valid before", advice.NOT_VALID_YET),
+    ):
+        judgement = decide(seen(alerted(48), **presented(name)), now=NOW)
+        assert judgement.reason == Reason.UNKNOWN_CA
+        assert words in judgement.summary
+        assert judgement.advice[0] == text
+    good = decide(seen(alerted(48)), now=NOW)
+    assert not {advice.RENEW, advice.NOT_VALID_YET} & set(good.advice)
