@@ -70,6 +70,18 @@ class CertificateOut(Schema):
         return certificate.active_version
 
 
+class CertificateChange(Schema):
+    """What of a client certificate changes; what is left out stays. Its material changes by an import only."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # Factories: a field without a default value in the document, and without null.
+    allowed_hosts: list[str] = Field(
+        default_factory=list, max_length=100, description="All of them; it is presented to these only; empty: to any."
+    )
+    is_default: bool = Field(default_factory=bool, description="The default of the bot, or of the platform.")
+
+
 class CertificatePage(Schema):
     """A page of client certificates."""
 

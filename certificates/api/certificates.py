@@ -1,23 +1,27 @@
-"""Client certificates in the HTTP API: looking, and deleting."""
+"""Client certificates in the HTTP API: looking, changing what surrounds the material, and deleting."""
 
 from __future__ import annotations
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from django.db import transaction
 from django.http import HttpResponse
 from ninja import Query, Status
 
 from botplatform.api_kit.access import ApiRequest
 from botplatform.api_kit.conditions import IfMatch, expected, tag
 from botplatform.api_kit.paging import Paging, page
+from botplatform.api_kit.parsing import JSON
 from botplatform.api_kit.routes import Section, owned
 from botplatform.bots.roles import Permission
 from botplatform.errors import NotFound
 from certificates.api.routing import router
 from certificates.lookup import visible_certificates
 from certificates.models import ChainRole, ClientCertificate
-from certificates.schemas import CertificateOut, CertificatePage, VersionPage
+from certificates.schemas import CertificateChange, CertificateOut, CertificatePage, VersionPage
+from certificates.services.allowed_hosts import set_allowed_hosts
 from certificates.services.certificates import delete_certificate
+from certificates.services.defaults import clear_default, lock_certificate, lock_owner, set_default
 
 SECTION = Section(router, "certificates")
 PEM = "application/x-pem-file"
@@ -37,6 +41,32 @@ def get_certificate(request: ApiRequest, name: str, response: HttpResponse) -> C
     certificate = find(request, name)
     response["ETag"] = tag(certificate.pk, certificate.state)
     return certificate
+
+
+@owned(
+    SECTION,
+    "PATCH",
+    "/certificates/{name}",
+    Permission.CERTIFICATE_IMPORT,
+    answers={200: CertificateOut},
+    problems=(409, 412),
+    media_type=JSON,
+)
+@transaction.atomic
+def edit_certificate(
+    request: ApiRequest, name: str, body: CertificateChange, response: HttpResponse, if_match: IfMatch = None
+) -> ClientCertificate:
+    """Change the allowed hosts, or whether it is the default. Send `If-Match`, so that nobody's change is lost."""
+    found = find(request, name)
+    lock_owner(request.bot)  # first, as the services do: the default is the owner's
+    certificate = lock_certificate(found)
+    expected(if_match, certificate.pk, certificate.state)
+    if "is_default" in body.model_fields_set:
+        change = set_default if body.is_default else clear_default
+        change(actor=request.actor, certificate=certificate)
+    if "allowed_hosts" in body.model_fields_set:
+        set_allowed_hosts(actor=request.actor, certificate=certificate, hosts=body.allowed_hosts)
+    return get_certificate(request, name, response)
 
 
 @owned(

@@ -109,6 +109,22 @@ def test_only_findings_can_be_allowed(call: Caller, bot: Bot, authority: CA) -> 
     assert not ClientCertificate.objects.exists()
 
 
+def test_allowed_hosts_and_default_change(call: Caller, bot: Bot) -> None:
+    make_certificate(bot, "api")
+    path = f"{CERTIFICATES}/api"
+    before = call("GET", path)["ETag"]
+    changed = call("PATCH", path, {"allowed_hosts": ["API.bank.example"], "is_default": True}, if_match=before)
+    assert changed.status_code == 200, changed.content
+    assert (changed.json()["allowed_hosts"], changed.json()["is_default"]) == (["api.bank.example"], True)
+    assert changed["ETag"] == call("GET", path)["ETag"]
+    assert call("PATCH", path, {"is_default": False}, if_match=before).status_code == 412
+    assert call("PATCH", path, {"is_default": False}).json()["allowed_hosts"] == ["api.bank.example"]
+    refused = call("PATCH", path, {"is_default": True, "allowed_hosts": ["*"]})
+    assert (refused.status_code, refused.json()["field"]) == (422, "allowed_hosts")
+    assert call("PATCH", path, {"colour": "red"}).status_code == 422
+    assert call("GET", path).json()["is_default"] is False
+
+
 def test_trust_stores(call: Caller, bot: Bot, authority: CA) -> None:
     path = "/bots/acme/trust-stores"
     made = call.upload(path, {"name": "roots", "files": authority.pem})
