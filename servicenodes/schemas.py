@@ -194,9 +194,13 @@ class InvokeIn(Schema):
     variables: dict[str, str | int | float | bool | None] = Field(
         default={}, max_length=200, description="Fill the node's `{{variables}}`: all of them, and no others."
     )
-    payload: str | None = Field(default=None, description="Sent as it is, in place of the node's body.")
+    payload: str | None = Field(
+        default=None, description="Sent as it is, in place of the node's body; whatever the method."
+    )
     payload_base64: str | None = Field(default=None, description="The same, for bytes that are no text.")
-    content_type: str | None = Field(default=None, max_length=200, description="Of the payload.")
+    content_type: str | None = Field(
+        default=None, max_length=200, description="Of the payload, as `type/subtype`; only with a payload."
+    )
 
 
 class PresentedOut(Schema):
@@ -205,7 +209,7 @@ class PresentedOut(Schema):
     certificate: str | None
     version: int | None
     sha256: str | None
-    source: Literal["node", "bot", "platform", "none"]
+    source: Literal["node", "bot", "platform"] | None = Field(description="The rule that chose it.")
 
 
 class InvokeOut(Schema):

@@ -33,6 +33,8 @@ SENT_WITH = {
 def openapi(api: NinjaAPI) -> dict[str, Any]:
     """The document of `api`; made once in the life of the process."""
     document = json.loads(json.dumps(dict(api.get_openapi_schema(path_prefix=f"{API_PATH}/")), default=str))
+    for item in document["paths"].values():
+        item.pop("head", None)  # as GET; it would double every id
     for operation in operations(document):
         produces = operation.pop(PRODUCES)
         for status, answer in operation["responses"].items():

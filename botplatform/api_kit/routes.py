@@ -66,7 +66,7 @@ def route(
         guarded = _guard(operation, permission, of_bot=BOT in path, anywhere=anywhere, on_platform=on_platform)
         section.router.add_api_operation(
             path,
-            [method],
+            [method, "HEAD"] if method == "GET" else [method],  # the server leaves its body out
             guarded,
             auth=BearerToken(media_type),
             response=response,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 from botplatform.api_kit.access import ApiRequest
@@ -24,6 +25,7 @@ from servicenodes.services.invoking import CallFailed, CallRefused, invoke_node
 
 SECTION = Section(router, "calls")
 NO_ANSWER = 424
+MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+[ \t]*(?:;|\Z)", re.ASCII)  # RFC 9110, section 8.3.1
 
 
 @write_json(
@@ -37,7 +39,7 @@ def invoke(request: ApiRequest, node: str, body: InvokeIn) -> Any:
             node=_find(request, node),
             variables=body.variables,
             payload=_payload(body),
-            content_type=body.content_type,
+            content_type=_content_type(body),
         )
     except (CallRefused, CallFailed) as error:
         status = NO_ANSWER if isinstance(error, CallFailed) else 503 if error.code == "sealed" else 409
@@ -54,6 +56,16 @@ def _find(request: ApiRequest, slug: str) -> ServiceNode:
         raise NotFound("no such service node")
     found.bot = bot
     return found
+
+
+def _content_type(body: InvokeIn) -> str | None:
+    if body.content_type is None:
+        return None
+    if body.payload is None and body.payload_base64 is None:
+        raise InvalidInput("A content type goes with a payload; the node's body has its own.", field="content_type")
+    if not MEDIA_TYPE.match(body.content_type):
+        raise InvalidInput("Write a content type as type/subtype.", field="content_type")
+    return body.content_type
 
 
 def _payload(body: InvokeIn) -> bytes | None:

@@ -61,7 +61,7 @@ def answer_as_json(outcome: InvokeOutcome) -> dict[str, Any]:
             "certificate": outcome.certificate,
             "version": outcome.version,
             "sha256": outcome.sha256,
-            "source": outcome.rule,
+            "source": outcome.rule if outcome.certificate else None,
         },
     }
 

@@ -58,7 +58,8 @@ def arrange(
     wanted = {name.lower() for name, value in marked.items() if value is None} if sealed is not None else None
     kept = frozenset(name.lower() for name in known) & (wanted if wanted is not None else {n.lower() for n in known})
     if wanted and (missing := wanted - kept - taken):
-        raise InvalidInput(f"The secret header {min(missing)} has no value yet.", field="sealed_headers")
+        name = next(name for name in marked if name.lower() in missing)
+        raise InvalidInput(f"The secret header {name} has no value yet.", field="sealed_headers")
     if len(plain) + len(new) + len(kept - taken) > MAX_HEADERS:
         raise InvalidInput(f"A service node carries at most {MAX_HEADERS} headers.", field="headers")
     return HeaderOrder(plain, {name: Secret(value.encode("ascii")) for name, value in new.items()}, kept - taken)

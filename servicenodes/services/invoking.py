@@ -25,6 +25,7 @@ from servicenodes.escaping import Value
 from servicenodes.models import ServiceNode
 from servicenodes.services.plans import CallPlan, forget, plan_for
 from servicenodes.tls.invoke import Caller, CallFailed, CallRequest, CallResult
+from servicenodes.tls.observation import Sent
 
 MAX_PAYLOAD = 4 * 1024 * 1024  # bytes
 _caller = Caller()  # one per process; it connects when it is first used
@@ -74,13 +75,14 @@ def invoke_node(
         _check(plan)
         result = _caller.call(request, open_credential=lambda: _open(actor, plan))
     except CallRefused:
-        _count(plan, REFUSED)
+        _count(plan, REFUSED, presented=False)
         raise
     except CallFailed as failed:
-        _count(plan, failed.verdict.value)
+        real = failed.observation.real
+        _count(plan, failed.verdict.value, presented=real is not None and real.sent is Sent.CERTIFICATE)
         failed.client_certificate = _effective(plan)
         raise
-    _count(plan, ANSWERED)
+    _count(plan, ANSWERED, presented=result.certificate_sent)
     return _outcome(plan, result)
 
 
@@ -94,8 +96,9 @@ def _plan(actor: Actor, node: ServiceNode) -> CallPlan:
         raise CallRefused(text, code=code, certificate=None, rule="none", advice=REFUSALS[code]) from error
 
 
-def _count(plan: CallPlan, outcome: str) -> None:
-    count(node=plan.node_id, version=plan.version.pk if plan.version else None, outcome=outcome)
+def _count(plan: CallPlan, outcome: str, *, presented: bool) -> None:
+    """A version is used only when its certificate was sent."""
+    count(node=plan.node_id, version=plan.version.pk if plan.version and presented else None, outcome=outcome)
 
 
 # --- Fail closed ------------------------------------------------------------------------------------------------------
@@ -188,7 +191,7 @@ def _effective(plan: CallPlan) -> dict[str, object]:
         "certificate": plan.certificate_path,
         "version": version.number if version else None,
         "sha256": version.sha256 if version else None,
-        "source": plan.rule.value,
+        "source": plan.rule.value if plan.certificate else None,
     }
 
 

@@ -87,6 +87,13 @@ def test_the_life_of_a_node(call: Caller, bot: Bot) -> None:
     assert not ServiceNode.objects.exists()
 
 
+def test_a_header_is_named_as_it_was_sent(call: Caller, bot: Bot) -> None:
+    make_node(bot, "pay")
+    answer = call("PATCH", "/bots/acme/nodes/pay", {"sealed_headers": {"X-New": None}})
+    assert (answer.status_code, answer.json()["field"]) == (422, "sealed_headers")
+    assert "X-New" in answer.json()["detail"]
+
+
 def test_attaching(call: Caller, bot: Bot) -> None:
     make_certificate(bot, "api")
     make_certificate(None, "default", is_default=True)

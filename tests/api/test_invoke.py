@@ -76,6 +76,8 @@ def test_bytes_go_in_and_out_as_base64(runtime: Caller) -> None:
         {"variables": {"path": "x", "other": 1}},
         {"variables": {"path": {"a": 1}}},
         {"variables": {"path": "x"}, "payload_base64": "?"},
+        {"variables": {"path": "x"}, "content_type": "text/plain"},
+        {"variables": {"path": "x"}, "content_type": "nonsense", "payload": "x"},
         {"variables": {"path": "x"}, "payload_base64": "", "payload": ""},
     ],
 )
@@ -90,6 +92,14 @@ def test_a_call_that_is_not_made_says_why(runtime: Caller, bot: Bot) -> None:
     assert (answer.status_code, problem["code"], problem["made"]) == (409, "no_certificate", False)
     assert problem["advice"]
     assert problem.keys() <= openapi(api)["components"]["schemas"]["Problem"]["properties"].keys()
+
+
+def test_without_a_certificate_nothing_chose_one(runtime: Caller, bot: Bot) -> None:
+    with echo_bank(client_ca=None) as asks_nobody:
+        roots = make_trust_store(bot, "others", authorities=(asks_nobody.server_authority,))
+        bot.service_nodes.update(url=f"{asks_nobody.peer.url}{{{{path}}}}", trust_store=roots, require_mutual_tls=False)
+        document = runtime("POST", INVOKE, {"variables": {"path": "x"}}).json()
+    assert document["client_certificate"] == {"certificate": None, "version": None, "sha256": None, "source": None}
 
 
 def test_a_call_without_an_answer_says_what_a_test_says(runtime: Caller, call: Caller, bot: Bot) -> None:

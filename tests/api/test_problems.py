@@ -81,7 +81,14 @@ def test_addresses_and_methods_that_do_not_exist(call: Caller, bot: Bot) -> None
     assert call("GET", "/nothing").json() == missing
     answer = call("PUT", "/bots")
     assert_problem(answer, 405)
-    assert set(answer["Allow"].replace(" ", "").split(",")) == {"GET", "POST"}
+    assert set(answer["Allow"].replace(" ", "").split(",")) == {"GET", "HEAD", "POST"}
+
+
+def test_head_is_answered_as_get_is(call: Caller, bot: Bot) -> None:
+    get, head = call("GET", "/bots/acme"), call("HEAD", "/bots/acme")
+    assert (head.status_code, head["ETag"], head["Content-Type"]) == (200, get["ETag"], get["Content-Type"])
+    assert head.content == b""
+    assert call("HEAD", "/bots/nobody").status_code == 404
 
 
 def test_tokens_that_open_nothing(developer: User, bot: Bot, clock: time_machine.Traveller) -> None:
