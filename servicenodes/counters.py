@@ -135,6 +135,16 @@ class Traffic:
         return sum(calls for outcome, calls in self.outcomes.items() if outcome != REFUSED)
 
     @property
+    def total(self) -> int:
+        """All calls, made or not: what was answered, the failures and the refused add up to it."""
+        return sum(self.outcomes.values())
+
+    @property
+    def answered(self) -> int:
+        """Calls that the server answered."""
+        return self.outcomes.get(ANSWERED, 0)
+
+    @property
     def failures(self) -> dict[str, int]:
         """Calls without an answer, by verdict, most frequent first."""
         failed = {name: calls for name, calls in self.outcomes.items() if name not in {ANSWERED, REFUSED}}

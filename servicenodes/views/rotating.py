@@ -26,6 +26,7 @@ from certificates.services import rotation
 from certificates.services.rotation import Rotation
 from servicenodes.effective import nodes_presenting
 from servicenodes.models import ServiceNode
+from servicenodes.services.presenting import STAGED
 
 NODES_SHOWN = 50
 
@@ -97,6 +98,12 @@ def _do(request: HttpRequest, act: Act, certificate: ClientCertificate, version:
         messages.success(request, f"Version {done.version.number} of {certificate.path} {act.done}.")
 
 
+def _test_command(node: ServiceNode | None, version: CertificateVersion) -> str:
+    """What tests the version before it is promoted, with one of the nodes that would present it."""
+    selector = STAGED if version.status == VersionStatus.STAGED else version.number
+    return f"manage.py test_connection {node.path if node else 'BOT/NODE'} --version {selector}"
+
+
 def _consequences(user: User, certificate: ClientCertificate, version: CertificateVersion, act: str) -> dict[str, Any]:
     """Who presents something else from then on, and what has to be insisted on."""
     active = certificate.versions.filter(status=VersionStatus.ACTIVE).first()
@@ -107,6 +114,7 @@ def _consequences(user: User, certificate: ClientCertificate, version: Certifica
     valid = version.not_before <= timezone.now() < version.not_after
     return {
         "state": certificate.state,
+        "test_command": _test_command(visible.first(), version),
         "active": active,
         "affected": affected,
         "nodes": visible[:NODES_SHOWN],

@@ -60,6 +60,8 @@ def test_a_call_and_its_answer(node: ServiceNode, developer: User, viewer: User,
     page = client.get(CALL).content.decode()
     assert all(f'name="var_{name}"' in page for name in ("kind", "amount", "to"))
     assert page.count('class="optional"') == 2  # payload and content type; a variable is never left out
+    assert 'It presents <a href="/bots/acme/certificates/bank/">acme/bank</a>.</p>' in page
+    assert "attached to this service node" not in page  # said once
     answer = client.post(CALL, {"var_kind": "x", "var_amount": "12.50", "var_to": '<b>"'})
     page = answer.content.decode()
     assert answer.status_code == 200
@@ -76,6 +78,7 @@ def test_a_call_and_its_answer(node: ServiceNode, developer: User, viewer: User,
     counters.flush()
     shown = sign_in(viewer).get(NODE).content.decode()
     assert "Last used" in shown
+    assert "<dt>Answered</dt><dd>1</dd>" in shown
     assert "Try a call" not in shown
     assert sign_in(viewer).get(CALL).status_code == 403
 

@@ -40,6 +40,7 @@ def test_a_renewal_and_back(sign_in: SignIn, manager: User, bot: Bot) -> None:
     words, fields = shown(client, f"{BANK}versions/2/promote/")
     assert "version 2 is presented instead of version 1" in words
     assert "1 service node will present version 2" in words
+    assert "manage.py test_connection acme/balance --version staged" in words
     assert "balance acme" in words
     assert "transfers" not in words
     page = client.post(f"{BANK}versions/2/promote/", fields, follow=True).content.decode()

@@ -361,7 +361,11 @@ def test_calls_are_counted_by_outcome(node: ServiceNode, certificate: ClientCert
     with CaptureQueriesContext(connection) as queries:
         counters.flush()
     assert len(queries) <= 5
-    assert counters.traffic_of_nodes([node])[node.pk].outcomes == {"answered": 1, "network_error": 1, "refused": 1}
+    traffic = counters.traffic_of_nodes([node])[node.pk]
+    assert traffic.outcomes == {"answered": 1, "network_error": 1, "refused": 1}
+    assert traffic.total == traffic.answered + sum(traffic.failures.values()) + traffic.refused
+    used = CallCounter.objects.filter(version__isnull=False).values_list("outcome", "calls")
+    assert list(used) == [("answered", 1)]  # the others never sent the certificate
 
 
 def test_who_may_call(
