@@ -12,7 +12,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from botplatform.api_kit import problems
-from botplatform.api_kit.documents import API_PATH, described, openapi
+from botplatform.api_kit.documents import described, openapi, schemas
 from botplatform.api_kit.parsing import StrictParser
 from botplatform.bots.access import public, require_permission
 from botplatform.bots.roles import Permission
@@ -80,7 +80,8 @@ def openapi_json(_request: HttpRequest) -> HttpResponse:
 @require_GET
 def docs(request: HttpRequest) -> HttpResponse:
     """The same document for people, without a script and without another host."""
-    return render(request, "api/docs.html", {"groups": described(openapi(api)), "api_path": API_PATH})
+    document = openapi(api)
+    return render(request, "api/docs.html", {"groups": described(document), "schemas": schemas(document)})
 
 
 app_name = "api"

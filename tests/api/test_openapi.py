@@ -30,7 +30,7 @@ from schemathesis.specs.openapi.checks import (
 
 from botplatform.accounts.models import User
 from botplatform.api import api
-from botplatform.api_kit.documents import openapi
+from botplatform.api_kit.documents import METHODS, openapi
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import TOKEN_PERMISSIONS
 from tests.api.caller import REPORT, make_token
@@ -136,3 +136,18 @@ def test_the_document_is_openapi_3_1_and_names_no_host(client: Client) -> None:
     assert document["openapi"].startswith("3.1")
     assert "://" not in answer.content.decode()
     assert document["components"]["securitySchemes"]["BearerToken"]["scheme"] == "bearer"
+
+
+@pytest.mark.django_db
+def test_the_page_tells_types_defaults_and_schemas(client: Client, administrator: User) -> None:
+    client.force_login(administrator)
+    text = client.get("/api/v1/docs").content.decode()
+    assert "`" not in text
+    for told in ("GET or POST or PUT", "default <code>50</code>", 'href="#schema-InvokeOut"', 'id="schema-InvokeOut"'):
+        assert told in text
+    document = openapi(api)
+    for path, item in document["paths"].items():
+        for operation in (item[method] for method in METHODS if method in item):
+            named = [found for found in operation["parameters"] if found["in"] == "path"]
+            assert [found["name"] for found in named] == re.findall(r"{(\w+)}", path)
+            assert all(found["description"] for found in named)
