@@ -25,6 +25,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "add_node": {"name": "New", "url": "https://api.bank.example/"},
     "edit_node": {"name": "New"},
     "attach_certificate": {"certificate": "acme/api"},
+    "edit_certificate": {"allowed_hosts": ["api.bank.example"]},
     "invoke": {},
 }
 UPLOADS: dict[str, dict[str, Any]] = {
