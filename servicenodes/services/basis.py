@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
+from collections.abc import Sequence
+
+from django.db.models import F, prefetch_related_objects
 
 from certificates.models import CertificateVersion
-from servicenodes.models import ServiceNode
+from servicenodes.effective import effective_certificates
+from servicenodes.models import ConnectionTest, ServiceNode
 from servicenodes.services.requests import ProbeOptions
 
 
@@ -30,3 +35,19 @@ def basis_of(node: ServiceNode, version: CertificateVersion | None, options: Pro
         "proxy": options.proxy,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def outdated(nodes: Sequence[ServiceNode]) -> set[uuid.UUID]:
+    """Which nodes would be tested in another way now than by the test that finished last. Four queries in all."""
+    tested = [node for node in nodes if node.last_verdict]
+    prefetch_related_objects(tested, "trust_store")
+    effective = effective_certificates(tested)
+    last = ConnectionTest.objects.filter(node__in=tested, finished_at=F("node__last_tested_at"))
+    bases = dict(last.order_by().values_list("node_id", "basis"))
+    found = set()
+    for node in tested:
+        chosen = effective[node.pk].certificate
+        version = chosen.active_version if chosen else None
+        if bases.get(node.pk) and bases[node.pk] != basis_of(node, version):
+            found.add(node.pk)
+    return found

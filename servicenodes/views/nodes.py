@@ -26,7 +26,7 @@ from servicenodes.fleet import ACCEPTED
 from servicenodes.forms import NodeFilter, NodeForm, node_values
 from servicenodes.models import ConnectionTest, ServiceNode, ServiceNodeQuerySet
 from servicenodes.resolution import Effective
-from servicenodes.services.basis import basis_of
+from servicenodes.services.basis import basis_of, outdated
 from servicenodes.services.nodes import change_node, create_node, delete_node
 from servicenodes.views import conflicts
 
@@ -64,10 +64,11 @@ def narrow(nodes: ServiceNodeQuerySet, text: str, verdict: str) -> ServiceNodeQu
 
 
 def with_effective(nodes: list[ServiceNode]) -> list[ServiceNode]:
-    """The nodes, each with `effective` for the page."""
-    found = effective_certificates(nodes)
+    """The nodes, each with `effective` and `outdated` (its last verdict is of other settings) for the page."""
+    found, changed = effective_certificates(nodes), outdated(nodes)
     for node in nodes:
         node.effective = found[node.pk]  # type: ignore[attr-defined]
+        node.outdated = node.pk in changed  # type: ignore[attr-defined]
     return nodes
 
 

@@ -15,6 +15,7 @@ from botplatform.bots.roles import Permission
 from botplatform.jobs.heartbeat import worker_alive
 from certificates.services.state import sealed_reason
 from servicenodes.fleet import survey
+from servicenodes.views.nodes import with_effective
 
 
 @require_permission(Permission.CONSOLE)
@@ -22,8 +23,10 @@ from servicenodes.fleet import survey
 def overview(request: HttpRequest) -> HttpResponse:
     """The first page after sign-in."""
     now = timezone.now()
+    fleet = survey(cast(User, request.user), now)
+    with_effective(fleet.failing)
     context = {
-        "fleet": survey(cast(User, request.user), now),
+        "fleet": fleet,
         "no_worker": not worker_alive(now),
         "sealed": sealed_reason(),
         "may_create_bot": Permission.BOT_CREATE in request.permissions,  # type: ignore[attr-defined]

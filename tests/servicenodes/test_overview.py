@@ -7,10 +7,13 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot, Membership
 from botplatform.bots.roles import Role
-from tests.factories import make_node, make_test
+from servicenodes.services.basis import basis_of
+from servicenodes.services.nodes import change_node
+from tests.factories import make_certificate, make_node, make_test
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -37,3 +40,16 @@ def test_the_lists_hold_what_one_may_act_on_and_the_numbers_all(
     assert [node.slug for node in fleet.failing] == ["mine"]
     assert [node.slug for node in fleet.unprotected] == ["mine"]
     assert fleet.numbers["failing"] == 2
+
+
+def test_a_verdict_of_other_settings_is_not_told_as_today_s(sign_in: SignIn, owner: User, bot: Bot) -> None:
+    nodes = [make_node(bot, name, certificate=make_certificate(bot, name)) for name in ("same", "changed")]
+    for node in nodes:
+        assert node.certificate is not None
+        make_test(node, verdict="rejected", summary="No.", basis=basis_of(node, node.certificate.active_version))
+    change_node(actor=Actor.operating_system(), node=nodes[1], expected_revision=1, timeout_s=20)
+    client = sign_in(owner)
+    for address in ("/", "/nodes/", "/bots/acme/"):
+        page = client.get(address).content.decode().lower()
+        assert page.count("settings changed since") == 1, address
+        assert page.count('class="is-outdated"') == 1
