@@ -56,7 +56,10 @@ class Console:
     def import_files(self, owner: str, name: str, files: list[Path], passphrase: str = "") -> Any:
         """Import a client certificate. The key makes a repeated request harmless, should the answer get lost."""
         boundary = secrets.token_hex(16)
-        parts = [("name", None, name.encode()), ("passphrase", None, passphrase.encode())]
+        parts: list[tuple[str, str | None, bytes]] = [
+            ("name", None, name.encode()),
+            ("passphrase", None, passphrase.encode()),
+        ]
         parts += [("files", file.name, file.read_bytes()) for file in files]
         content = b"".join(_part(boundary, *part) for part in parts) + f"--{boundary}--\r\n".encode()
         headers = {
