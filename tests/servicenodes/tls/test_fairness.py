@@ -103,7 +103,7 @@ def test_rejected_when_asked_again_in_tls_1_2(asks_in_tls_1_2: Callable[[socket.
         observation, judgement = probe(peer.url, world().clients["good_p256"])
     assert judgement.verdict is V.ACCEPTED
     told = {str(step.name): step.detail for step in observation.steps}
-    assert told["server_hello"].startswith("TLSv1.2")  # the timeline tells of the attempts that were judged
+    assert "TLSv1.2" in told["server_hello"]  # the timeline tells of the attempts that were judged
     assert told["client_certificate"].startswith("Presented")
 
 
@@ -112,7 +112,7 @@ def test_nothing_is_lost_when_tls_1_2_is_not_spoken() -> None:
         observation, judgement = probe(peer.url, world().clients["good_p256"])
     assert (judgement.verdict, judgement.certainty) == (V.NOT_REQUESTED, C.MEDIUM)
     assert [step.name for step in observation.steps if step.status == "failed"] == ["http"]
-    assert {str(step.name): step.detail for step in observation.steps}["server_hello"].startswith("TLSv1.3")
+    assert "TLSv1.3" in {str(step.name): step.detail for step in observation.steps}["server_hello"]
 
 
 def test_a_canary_that_does_not_get_through_leaves_the_timeline_alone() -> None:
