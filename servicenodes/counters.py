@@ -51,20 +51,21 @@ class Gathered:
     def add(self, key: Key, calls: int, at: datetime) -> None:
         """Count; beyond `MOST_KEYS` different keys the call is not counted."""
         with self._lock:
-            before, last = self._counts.get(key, (0, at))
-            if before or len(self._counts) < MOST_KEYS:
-                self._counts[key] = (before + calls, max(last, at))
+            self._add(key, calls, at)
             self._since_flush += calls
             if self._since_flush >= FULL:
                 self._wake.set()
 
+    def _add(self, key: Key, calls: int, at: datetime) -> None:
+        before, last = self._counts.get(key, (0, at))
+        if before or len(self._counts) < MOST_KEYS:
+            self._counts[key] = (before + calls, max(last, at))
+
     def put_back(self, taken: dict[Key, tuple[int, datetime]]) -> None:
         """Count again what could not be written. It wakes nobody: the database gets the interval to come back."""
-        for key, (calls, at) in taken.items():
-            self.add(key, calls, at)
         with self._lock:
-            self._since_flush = 0
-            self._wake.clear()
+            for key, (calls, at) in taken.items():
+                self._add(key, calls, at)
 
     def take(self) -> dict[Key, tuple[int, datetime]]:
         with self._lock:
@@ -77,17 +78,22 @@ class Gathered:
             return
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._write_on, name="call-counters", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._write_on, args=(self._wake,), name="call-counters", daemon=True
+                )
                 self._thread.start()
                 atexit.register(flush)
 
-    def _write_on(self) -> None:
-        while interval := settings.CALL_COUNTERS_FLUSH_S:
-            self._wake.wait(interval)
-            self._wake.clear()
+    def _write_on(self, wake: threading.Event) -> None:
+        """Ends when writing is left to others, and when a reset has made this writer an earlier one."""
+        while wake is self._wake and (interval := settings.CALL_COUNTERS_FLUSH_S):
+            wake.wait(interval)
+            wake.clear()
             flush()
             connection.close()
-        self._thread = None
+        with self._lock:
+            if wake is self._wake:
+                self._thread = None
 
 
 _gathered = Gathered()

@@ -122,6 +122,26 @@ def test_the_writer_gives_a_database_that_is_away_time(
     assert traffic_of_nodes([node])[node.pk].calls == counters.FULL + 1
 
 
+def test_what_is_put_back_wakes_no_writer() -> None:
+    gathered, woken = counters.Gathered(), threading.Event()
+    gathered._wake.set = woken.set  # type: ignore[method-assign]  # a writer that waits would see it for an instant
+    gathered.put_back({(uuid.uuid4(), None, ANSWERED): (counters.FULL + 1, timezone.now())})
+    assert not woken.is_set()
+    gathered.add((uuid.uuid4(), None, ANSWERED), counters.FULL, timezone.now())
+    assert woken.is_set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_writer_ends_when_counting_starts_anew(node: ServiceNode, settings: Settings) -> None:
+    settings.CALL_COUNTERS_FLUSH_S = 0.02
+    count(node=node.pk, version=None, outcome=ANSWERED)
+    writer = counters._gathered._thread
+    assert writer is not None
+    counters._gathered.reset()
+    writer.join(timeout=20)
+    assert not writer.is_alive()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_threads_that_write_at_once_lose_nothing(node: ServiceNode) -> None:
     def work() -> None:
