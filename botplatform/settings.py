@@ -132,6 +132,12 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps the connections
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 CACHES = {"default": env.cache("CACHE_URL", "locmemcache://")}
+# Periodic work: name → (function by its path, as URLs name views; seconds between two starts). See `jobs.duties`.
+DUTIES: dict[str, tuple[str, int]] = {
+    "forget-ended-tasks": ("botplatform.jobs.services.forget_ended_tasks", 3600),
+}
+# How lower packages reach other hosts (`botplatform.outbound`): through the only package that opens sockets.
+OUTBOUND_CONNECTOR = "servicenodes.services.outbound.send"
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
 vars().update(env.email("EMAIL_URL", "consolemail://"))
 

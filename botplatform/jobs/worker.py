@@ -1,4 +1,4 @@
-"""The worker: takes hints from the database queue and runs them in threads.
+"""The worker: takes hints from the database queue and runs them in threads, and starts periodic work when it is due.
 
 One thread polls and claims, so an idle worker asks the database four times a second whatever its concurrency. Each
 task gets its own database connection, given back when the task ends. When the database is away, the worker waits.
@@ -20,11 +20,13 @@ from django_tasks_db.management.commands.db_worker import Worker as QueueWorker
 from django_tasks_db.models import DBTaskResult
 from django_tasks_db.utils import exclusive_transaction
 
+from botplatform.jobs.duties import DutyRunner
 from botplatform.jobs.heartbeat import BEAT_S, STALE_AFTER
 from botplatform.jobs.models import WorkerHeartbeat
 
 log = structlog.get_logger(__name__)
 POLL_S = 0.2
+DUTIES_POLL_S = 1.0
 DATABASE_AWAY_S = 1.0
 GRACE_S = 30.0  # how long running tasks may take to end after a stop
 BACKEND = "default"
@@ -39,6 +41,8 @@ class Worker:
         self._stop = threading.Event()
         self._slots = threading.Semaphore(concurrency)
         self._next_beat = 0.0
+        self._duties = DutyRunner()
+        self._next_look = 0.0
         self._queue = QueueWorker(
             queue_names=["*"],
             interval=POLL_S,
@@ -67,6 +71,7 @@ class Worker:
             finally:
                 connections.close_all()
         executor.shutdown(wait=False)
+        self._duties.close(wait=False)
         ended = self._wait_for_tasks()
         self._say_goodbye()
         log.info("worker stopped", worker=self.name, all_tasks_ended=ended)
@@ -74,6 +79,7 @@ class Worker:
 
     def _turn(self, executor: ThreadPoolExecutor) -> None:
         self._beat()
+        self._look_for_duties()
         if not self._slots.acquire(timeout=POLL_S):
             return
         task = None
@@ -110,6 +116,11 @@ class Worker:
         if time.monotonic() >= self._next_beat:
             WorkerHeartbeat.objects.beat(name=self.name, concurrency=self.concurrency, now=timezone.now())
             self._next_beat = time.monotonic() + BEAT_S
+
+    def _look_for_duties(self) -> None:
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + DUTIES_POLL_S
+            self._duties.start_due()
 
     def _wait_for_tasks(self) -> bool:
         deadline = time.monotonic() + GRACE_S

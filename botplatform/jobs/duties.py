@@ -1,0 +1,81 @@
+"""Duties: periodic work. Each finds what is due in its own rows and does it, or queues it when it takes long.
+
+`settings.DUTIES` names them: name → (path of a function, seconds between two starts). The function takes no argument
+and returns how many things it did. A lease keeps a duty to one worker at a time, on however many hosts. The lease of
+a worker that was killed runs out and the duty is begun anew, so being done twice must do no harm.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from django.conf import settings
+from django.db import connections
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from botplatform.jobs.models import Duty
+
+log = structlog.get_logger(__name__)
+LEASE = timedelta(minutes=5)
+MAX_THREADS = 2  # one slow duty must not hold up the others
+
+
+class DutyRunner:
+    """Starts what is due, each duty in a thread. A failure is logged and noted, and the duty comes round again."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="duty")
+
+    def start_due(self) -> dict[str, Future[int]]:
+        """Claim and start what is due now. One query when nothing is."""
+        return {name: self._start(name) for name in due(timezone.now()) if claim(name)}
+
+    def close(self, *, wait: bool = True) -> None:
+        """Start nothing more. `wait` for what was claimed, or leave what has not begun to the end of its lease."""
+        self._executor.shutdown(wait=wait, cancel_futures=not wait)
+
+    def _start(self, name: str) -> Future[int]:
+        future = self._executor.submit(_do, name)
+        future.add_done_callback(partial(_finish, name, timezone.now()))
+        return future
+
+
+def due(now: datetime) -> list[str]:
+    """The duties to do at `now` (aware UTC). One query."""
+    rows = {row.name: row for row in Duty.objects.all()}
+    return [name for name in settings.DUTIES if name not in rows or rows[name].is_due(now)]
+
+
+def claim(name: str) -> bool:
+    """Whether the duty is now ours."""
+    now = timezone.now()
+    return Duty.objects.claim(name=name, now=now, lease_until=now + LEASE)
+
+
+def _do(name: str) -> int:
+    path, _ = settings.DUTIES[name]
+    try:
+        return int(import_string(path)())
+    finally:
+        connections.close_all()
+
+
+def _finish(name: str, begun_at: datetime, future: Future[int]) -> None:
+    """Runs in the thread of the duty, when it has ended or was never begun."""
+    if future.cancelled():
+        return
+    _, every_s = settings.DUTIES[name]
+    failure = future.exception()
+    if failure is not None:
+        log.error("duty_failed", duty=name, exc_info=failure)
+    error = type(failure).__name__ if failure else ""
+    try:
+        Duty.objects.finish(
+            name=name, due_at=begun_at + timedelta(seconds=every_s), ended_at=timezone.now(), error=error
+        )
+    finally:
+        connections.close_all()
