@@ -17,8 +17,10 @@ from botplatform.jobs.duties import LEASE, DutyRunner, claim, due
 from botplatform.jobs.models import Duty
 from botplatform.jobs.services import KEPT_FOR, forget_ended_tasks
 from tests.botplatform.jobs import duties, tasks
-from tests.botplatform.jobs.test_worker import wait_for
-from tests.botplatform.jobs.test_worker import worker  # noqa: F401 - a fixture
+from tests.botplatform.jobs.test_worker import (
+    wait_for,
+    worker,  # noqa: F401 - a fixture
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HERE = "tests.botplatform.jobs.duties."

@@ -20,7 +20,10 @@ MAX_CONCURRENCY = 64
 class Command(ConsoleCommand):
     """Parses, runs the worker, turns signals into a clean stop."""
 
-    help = "Do background work (connection tests, and what comes round by itself) until SIGTERM or Ctrl-C; a second signal ends it at once."
+    help = (
+        "Do background work (connection tests, and what comes round by itself) until SIGTERM or Ctrl-C; "
+        "a second signal ends it at once."
+    )
     quiet_logs = False
     works_in_threads = True
     requires_system_checks = [Tags.security]  # all that settings alone can break; it serves no URL

@@ -1,0 +1,64 @@
+"""Requests of the lower packages: over TLS, under the address policy, to whom the given anchors prove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from pytest_django import Settings
+
+from botplatform.errors import InvalidInput
+from botplatform.outbound import OutboundFailed, OutboundRequest, send
+from servicenodes.services.outbound import close
+from tests.servers import python_server
+from tests.servicenodes.tls.calls import Backend
+from tests.servicenodes.tls.world import world
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    close()
+
+
+def anchors() -> tuple[bytes, ...]:
+    certificates = world().trust.certificates
+    assert certificates is not None
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+
+
+def test_a_request_and_its_answer(settings: Settings) -> None:
+    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1/128"]
+    backend = Backend()
+    with python_server(world().server, behaviour=backend) as peer:
+        request = OutboundRequest("POST", peer.url + "hook", (("X-One", "1"),), b"body", anchors())
+        answer = send(request)
+    assert (answer.status, answer.body, answer.truncated) == (200, b"hi", False)
+    assert (answer.header("x-name"), answer.header("x-other")) == ("value", None)
+    assert backend.bodies == [b"body"]
+    assert b"X-One: 1" in backend.heads[0]
+
+
+def test_an_address_that_is_not_allowed_is_not_called(settings: Settings) -> None:
+    settings.EGRESS_ALLOW = []
+    backend = Backend()
+    with python_server(world().server, behaviour=backend) as peer, pytest.raises(OutboundFailed) as failure:
+        send(OutboundRequest("GET", peer.url, anchors=anchors()))
+    assert not failure.value.request_sent
+    assert "address" in failure.value.text
+    assert backend.connections == 0
+
+
+def test_a_server_that_the_anchors_do_not_prove_gets_nothing(settings: Settings) -> None:
+    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1/128"]
+    backend = Backend()
+    with python_server(world().server, behaviour=backend) as peer, pytest.raises(OutboundFailed) as failure:
+        send(OutboundRequest("GET", peer.url))
+    assert not failure.value.request_sent
+    assert backend.heads == []
+
+
+def test_only_https_leaves() -> None:
+    with pytest.raises(InvalidInput):
+        send(OutboundRequest("GET", "http://127.0.0.1/"))
