@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from certificates.views import certificates, hosts, importing, trust_stores
+from certificates.views import certificates, handing_over, hosts, importing, trust_stores
 
 app_name = "certificates"
 OF_BOT = "bots/<slug:bot>/"
@@ -18,6 +18,17 @@ urlpatterns = [
     path(f"{OF_BOT}certificates/<slug:name>/default/", certificates.default, name="default"),
     path(f"{OF_BOT}certificates/<slug:name>/hosts/", hosts.allowed_hosts, name="hosts"),
     path(f"{OF_BOT}certificates/<slug:name>/delete/", certificates.delete, name="delete"),
+    *(
+        path(f"{start}versions/<int:number>/{address}", view, name=f"{whose}{route}")
+        for start, whose in (
+            ("platform/certificates/<slug:name>/", "platform_"),
+            (f"{OF_BOT}certificates/<slug:name>/", ""),
+        )
+        for address, view, route in (
+            ("hand-over/", handing_over.page, "hand_over"),
+            ("hand-over.zip", handing_over.download, "hand_over_zip"),
+        )
+    ),
     path("trust-stores/", trust_stores.listing, name="trust_stores"),
     path("platform/trust-stores/import/", trust_stores.import_page, name="platform_trust_store_import"),
     path("platform/trust-stores/<slug:name>/", trust_stores.detail, name="platform_trust_store"),

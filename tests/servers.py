@@ -199,15 +199,19 @@ def nginx_server(
     verify: str = "on",
     extra_ports: Sequence[int] = (),
     body: str = "hello",
+    lines: Sequence[str] = (),
 ) -> Iterator[Peer]:
-    """nginx; `verify` is the value of `ssl_verify_client`. It completes the handshake and refuses with HTTP 400."""
+    """nginx; `verify` is the value of `ssl_verify_client`. It completes the handshake and refuses with HTTP 400.
+
+    `lines` are added to the server block.
+    """
     binary = need("nginx")
     port = free_port()
-    lines = []
+    lines = list(lines)
     with _folder() as folder:
         _write(folder, server, client_ca, crl)
         if client_ca is not None:
-            lines = [f"ssl_client_certificate {folder}/ca.pem;", f"ssl_verify_client {verify};", "ssl_verify_depth 5;"]
+            lines += [f"ssl_client_certificate {folder}/ca.pem;", f"ssl_verify_client {verify};", "ssl_verify_depth 5;"]
         if crl is not None:
             lines.append(f"ssl_crl {folder}/crl.pem;")
         listen = " ".join(f"listen 127.0.0.1:{number} ssl;" for number in (port, *extra_ports))
@@ -233,7 +237,7 @@ defaults
   timeout client 30s
   timeout server 30s
 frontend front
-  bind 127.0.0.1:{port} ssl crt {folder}/server.pem ssl-min-ver TLSv{tls} ssl-max-ver TLSv{tls} {verify}
+  {bind}
   log {folder}/log.sock local0
   http-request return status 200 content-type text/plain string "hello"
 """
@@ -241,9 +245,18 @@ frontend front
 
 @contextlib.contextmanager
 def haproxy_server(
-    server: Issued, *, client_ca: CA | None, tls: str = "1.3", crl: bytes | None = None, verify: str = "required"
+    server: Issued,
+    *,
+    client_ca: CA | None,
+    tls: str = "1.3",
+    crl: bytes | None = None,
+    verify: str = "required",
+    frontend: str = "",
 ) -> Iterator[Peer]:
-    """haproxy with `verify required` or `optional`; its log goes to a datagram socket that we read."""
+    """haproxy with `verify required` or `optional`; its log goes to a datagram socket that we read.
+
+    `frontend` stands in place of the bind line: its address and `/etc/haproxy/server.pem` become this server's own.
+    """
     binary = need("haproxy")
     port = free_port()
     words = ""
@@ -251,7 +264,9 @@ def haproxy_server(
         _write(folder, server, client_ca, crl)
         if client_ca is not None:
             words = f"ca-file {folder}/ca.pem verify {verify}" + (f" crl-file {folder}/crl.pem" if crl else "")
-        text = HAPROXY.format(folder=folder, port=port, tls=tls, verify=words)
+        own = f"127.0.0.1:{port} ssl crt {folder}/server.pem"
+        bind = f"bind {own} ssl-min-ver TLSv{tls} ssl-max-ver TLSv{tls} {words}"
+        text = HAPROXY.format(folder=folder, bind=frontend.replace(":443 ssl crt /etc/haproxy/server.pem", own) or bind)
         text += '  log-format "client|%[ssl_c_used]|%[ssl_c_verify]|%{+Q}[ssl_c_s_dn]|%[ssl_c_chain_der,length]"\n'
         (folder / "haproxy.cfg").write_text(text)
         log.bind(str(folder / "log.sock"))

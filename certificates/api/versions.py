@@ -14,8 +14,10 @@ from botplatform.bots.roles import Permission
 from certificates.api.certificates import find
 from certificates.api.routing import router
 from certificates.schemas import RotationOut
+from certificates.services.handing_over import file_name, hand_over
 from certificates.services.rotation import MOST_VERSIONS, Rotation, promote, roll_back
 
+ZIP = "application/zip"
 SECTION = Section(router, "certificates")
 Number = Annotated[int, Path(..., ge=1, le=MOST_VERSIONS)]
 Force = Annotated[bool, Query(default=False, description="Even outside its validity; it is recorded.")]
@@ -46,6 +48,23 @@ def roll_back_version(
     certificate = find(request, name)
     state = expected(if_match, certificate.pk, certificate.state)
     return _told(response, roll_back(actor=request.actor, certificate=certificate, expected_state=state))
+
+
+@owned(
+    SECTION,
+    "GET",
+    "/certificates/{name}/versions/{number}/hand-over",
+    Permission.VIEW,
+    answers={200: str},
+    problems=(409, 422),
+    produces=ZIP,
+)
+def get_hand_over(request: ApiRequest, name: str, number: Number) -> HttpResponse:
+    """The hand-over pack of the active or a staged version, as a zip. Never a key."""
+    certificate = find(request, name)
+    version, pack = hand_over(actor=request.actor, certificate=certificate, which=number)
+    attached = f'attachment; filename="{file_name(certificate, version)}"'
+    return HttpResponse(pack.zipped(), ZIP, headers={"Content-Disposition": attached})
 
 
 def _told(response: HttpResponse, done: Rotation) -> dict[str, object]:

@@ -11,6 +11,11 @@ from certificates.models import VersionStatus
 from certificates.services.rotation import MOST_VERSIONS, Rotation
 
 
+def version_or_staged(text: str) -> int | VersionStatus:
+    """The `type` of an option that takes the number of a version, or `staged`."""
+    return VersionStatus.STAGED if text == VersionStatus.STAGED else whole_number(1, MOST_VERSIONS)(text)
+
+
 class RotationCommand(ConsoleCommand):
     """Names a certificate and perhaps a version, and says what has become of them."""
 
