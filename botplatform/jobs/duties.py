@@ -8,6 +8,7 @@ a worker that was killed runs out and the duty is begun anew, so being done twic
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -48,6 +49,20 @@ def due(now: datetime) -> list[str]:
     """The duties to do at `now` (aware UTC). One query."""
     rows = {row.name: row for row in Duty.objects.all()}
     return [name for name in settings.DUTIES if name not in rows or rows[name].is_due(now)]
+
+
+@dataclass(frozen=True, slots=True)
+class DutyState:
+    """How a duty stands, for a person. `row` is None before it was first begun."""
+
+    name: str
+    row: Duty | None
+
+
+def states() -> list[DutyState]:
+    """Every duty of the settings. One query."""
+    rows = {row.name: row for row in Duty.objects.all()}
+    return [DutyState(name.replace("-", " "), rows.get(name)) for name in settings.DUTIES]
 
 
 def claim(name: str) -> bool:

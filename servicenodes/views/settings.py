@@ -10,11 +10,15 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from botplatform.audit.models import AuditHead
 from botplatform.bots.access import require_permission
 from botplatform.bots.roles import Permission
+from botplatform.jobs.duties import states
+from botplatform.jobs.heartbeat import STALE_AFTER
+from botplatform.jobs.models import WorkerHeartbeat
 from certificates.services.state import sealed_reason
 
 PACKAGES = ("Django", "cryptography", "pyOpenSSL")
@@ -29,6 +33,8 @@ def settings_page(request: HttpRequest) -> HttpResponse:
         "groups": (("Console", _console()), ("Keys", _keys()), ("Outgoing calls", _outgoing())),
         "egress_allow": settings.EGRESS_ALLOW,
         "versions": _versions(),
+        "duties": states(),
+        "workers": WorkerHeartbeat.objects.filter(beat_at__gt=timezone.now() - STALE_AFTER),
         "head": AuditHead.objects.first(),
     }
     return render(request, "servicenodes/settings.html", context)

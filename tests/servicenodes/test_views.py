@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
+from botplatform.jobs.models import Duty, WorkerHeartbeat
 from servicenodes.models import ConnectionTest, ServiceNode
 from tests.factories import make_certificate, make_node, make_test, make_trust_store
 
@@ -258,6 +259,21 @@ def test_the_settings_page_shows_no_secret(sign_in: SignIn, auditor: User, setti
     assert "The keyring is open" in page
     assert "proxy-secret" not in page
     assert settings.SECRET_KEY not in page
+
+
+def test_the_settings_page_tells_of_background_work(sign_in: SignIn, auditor: User) -> None:
+    client, now = sign_in(auditor), timezone.now()
+    page = client.get("/settings/").content.decode()
+    assert "No worker is running" in page
+    assert "as soon as a worker runs" in page
+    WorkerHeartbeat.objects.beat(name="host:1", concurrency=4, now=now)
+    assert Duty.objects.claim(name="forget-ended-tasks", now=now, lease_until=now + timedelta(minutes=1))
+    page = client.get("/settings/").content.decode()
+    assert "No worker is running" not in page
+    assert "host:1" in page
+    assert "Running" in page
+    Duty.objects.finish(name="forget-ended-tasks", due_at=now, ended_at=now, error="LookupError")
+    assert "Failed" in client.get("/settings/").content.decode()
 
 
 # --- Who may see what -------------------------------------------------------------------------------------------------
