@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "botplatform.bots",
     "botplatform.audit",
     "botplatform.jobs",
+    "botplatform.notifications",
     "botplatform.api_kit",
     "certificates",
     "servicenodes",
@@ -135,11 +136,18 @@ CACHES = {"default": env.cache("CACHE_URL", "locmemcache://")}
 # Periodic work: name → (function by its path, as URLs name views; seconds between two starts). See `jobs.duties`.
 DUTIES: dict[str, tuple[str, int]] = {
     "forget-ended-tasks": ("botplatform.jobs.services.forget_ended_tasks", 3600),
+    "deliver-notifications": ("botplatform.notifications.services.delivering.deliver_due", 10),
 }
 # How lower packages reach other hosts (`botplatform.outbound`): through the only package that opens sockets.
 OUTBOUND_CONNECTOR = "servicenodes.services.outbound.send"
+# How lower packages keep secrets (`botplatform.sealing`): with the keyring, which they do not know.
+SECRET_SEALER = "certificates.services.secrets.seal_text"  # noqa: S105
+SECRET_OPENER = "certificates.services.secrets.open_text"  # noqa: S105
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
 vars().update(env.email("EMAIL_URL", "consolemail://"))
+EMAIL_TIMEOUT = 10  # seconds for each step of a conversation with the mail server
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", f"console@{_base.hostname}")
+SECURITY_EMAIL = env.text("SECURITY_EMAIL")
 
 # --- People ---------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

@@ -42,4 +42,8 @@ class Action(StrEnum):
     CALL_REQUESTED = "call.requested"  # by a person; the calls of the runtime are counted
     CALL_ENDED = "call.ended"
     HEADERS_OPENED = "headers.opened"
+    WEBHOOK_ADDED = "webhook.added"
+    WEBHOOK_REMOVED = "webhook.removed"
+    WEBHOOK_TRIED = "webhook.tried"
+    NOTIFICATION_SENT_AGAIN = "notification.sent_again"
     KEYRING_CREATED = "keyring.created"

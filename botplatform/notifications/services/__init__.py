@@ -1,0 +1,1 @@
+"""Posting to the outbox, delivering it, and who receives."""

@@ -1,0 +1,196 @@
+"""What leaves the outbox, over a real mail server and a real receiver of webhooks; also when the sender is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from pytest_django import Settings
+
+from botplatform.accounts.actors import Actor
+from botplatform.bots.models import Bot
+from botplatform.notifications import signing
+from botplatform.notifications.models import Delivery, DeliveryState
+from botplatform.notifications.retrying import PAUSES
+from botplatform.notifications.services.delivering import LEASE, deliver_due
+from botplatform.notifications.services.outbox import post
+from botplatform.notifications.services.webhooks import add_endpoint
+from servicenodes.services.outbound import close
+from tests.botplatform.notifications.peers import Peers, peers
+from tests.certificates.services.import_until_killed import KILLED
+from tests.mail_servers import STEPS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CHILD = [sys.executable, "-m", "tests.botplatform.notifications.deliver_until_killed"]
+
+
+@pytest.fixture
+def world(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Peers]:
+    with peers(settings, tmp_path, monkeypatch) as running:
+        yield running
+    close()
+
+
+def tell(bot: Bot, key: str = "k", *, urgent: bool = False) -> None:
+    with transaction.atomic():
+        post(
+            event="certificate.expiring", key=key, bot=bot, title="acme/bank\nexpires", text="In 3 days. Ümlaut.",
+            link="/bots/acme/certificates/bank/", data={"days": 3}, also=["team@bank.example"], urgent=urgent,
+        )  # fmt: skip
+
+
+def states() -> list[str]:
+    return sorted(Delivery.objects.values_list("state", flat=True))
+
+
+def let_leases_run_out() -> None:
+    Delivery.objects.filter(state=DeliveryState.SENDING).update(due_at=timezone.now())
+
+
+def test_a_mail_and_a_signed_webhook(world: Peers, bot: Bot, operator: Actor, settings: Settings) -> None:
+    settings.BASE_URL = "https://console.example"
+    _, secret = add_endpoint(actor=operator, owner=bot, url=world.url)
+    tell(bot, urgent=True)
+    assert deliver_due() == 2
+    assert (states(), deliver_due()) == (["sent", "sent"], 0)
+    (mail,), ((head, document),) = world.mail.accepted, world.hooks.received
+    page = "https://console.example/bots/acme/certificates/bank/"
+    assert (mail["Subject"], mail["To"], mail["Importance"]) == ("acme/bank expires", "team@bank.example", "high")
+    assert mail["Message-ID"] == f"<{Delivery.objects.get(channel='mail').pk}@console.example>"
+    content = mail.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    assert content.decode().split() == f"In 3 days. Ümlaut. {page}".split()
+    assert document["type"] == "certificate.expiring"
+    assert document["data"] | {"bot": "acme", "days": 3, "link": page, "urgent": True} == document["data"]
+    expected = signing.signature(
+        secret=secret,
+        message_id=str(Delivery.objects.get(channel="webhook").pk),
+        timestamp=int(head["webhook-timestamp"]),
+        body=world.hooks.bodies[0],
+    )
+    assert head["webhook-signature"] == expected
+
+
+def test_a_failure_is_tried_again_under_the_same_id_and_given_up_in_the_end(
+    world: Peers, bot: Bot, operator: Actor
+) -> None:
+    add_endpoint(actor=operator, owner=bot, url=world.url)
+    world.mail.refused.add("team@bank.example")
+    world.hooks.answer = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+    tell(bot)
+    for pause in PAUSES:
+        assert deliver_due() == 0
+        assert states() == ["waiting", "waiting"]
+        wait = Delivery.objects.earliest("due_at").due_at - timezone.now()
+        assert pause - timedelta(seconds=20) < wait <= pause
+        Delivery.objects.update(due_at=timezone.now())
+    assert (deliver_due(), states()) == (0, ["failed", "failed"])
+    assert (deliver_due(), len(set(world.hooks.ids)), len(world.hooks.ids)) == (0, 1, len(PAUSES) + 1)
+    notes = " ".join(Delivery.objects.values_list("note", flat=True))
+    assert "no such mailbox" in notes
+    assert "answered 503" in notes
+
+
+def test_a_receiver_that_is_gone_is_not_asked_again(world: Peers, bot: Bot, operator: Actor) -> None:
+    add_endpoint(actor=operator, owner=bot, url=world.url)
+    world.hooks.answer = b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"
+    tell(bot)
+    deliver_due()
+    assert states() == ["failed", "sent"]
+
+
+def test_a_webhook_into_the_internal_network_does_not_leave(
+    world: Peers, bot: Bot, operator: Actor, settings: Settings
+) -> None:
+    settings.EGRESS_ALLOW = []
+    add_endpoint(actor=operator, owner=bot, url=world.url)
+    tell(bot)
+    assert deliver_due() == 1
+    assert world.hooks.connections == 0
+    assert "address" in Delivery.objects.get(channel="webhook").note
+
+
+def test_one_dead_recipient_holds_nobody_up(world: Peers, bot: Bot, operator: Actor) -> None:
+    add_endpoint(actor=operator, owner=bot, url="https://127.0.0.1:1/dead")
+    for number in range(5):
+        tell(bot, f"k{number}")
+    assert deliver_due() == 5
+    assert Delivery.objects.filter(channel="webhook", attempt__gt=0).count() == 1
+
+
+@pytest.mark.slow
+def test_killed_at_any_write_everything_arrives_once_by_its_id(
+    world: Peers, bot: Bot, operator: Actor, product_environment: dict[str, str]
+) -> None:
+    add_endpoint(actor=operator, owner=bot, url=world.url)
+    for kills, (n, moment) in enumerate(
+        [(1, "before"), (1, "after"), (2, "before"), (2, "after"), (4, "before")], start=1
+    ):  # the first is claimed and settled, then the second
+        tell(bot, f"{n} {moment}")
+        environment = {**product_environment, **world.environment}
+        done = subprocess.run([*CHILD, str(n), moment], env=environment, capture_output=True, timeout=60)
+        assert done.returncode == KILLED, done.stderr.decode()
+        let_leases_run_out()
+        deliver_due()
+        _everything_arrived_once_by_its_id(world, kills)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_while_the_mail_server_listens(
+    world: Peers, bot: Bot, product_environment: dict[str, str], step: str
+) -> None:
+    tell(bot)
+    environment = {**product_environment, **world.environment}
+    process = subprocess.Popen(CHILD, env=environment)
+
+    def kill(at: str) -> None:
+        if at == step:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait(20)
+
+    world.mail.at = kill
+    process.wait(60)
+    world.mail.at = lambda _: None
+    assert process.returncode in ({0, -signal.SIGKILL} if step == "accepted" else {-signal.SIGKILL})
+    deliver_due()
+    if process.returncode:
+        assert len(world.mail.ids) <= 1  # its lease has not run out: nobody sends it twice meanwhile
+    let_leases_run_out()
+    deliver_due()
+    _everything_arrived_once_by_its_id(world, 1)
+
+
+def test_who_was_too_slow_overwrites_nothing(world: Peers, bot: Bot) -> None:
+    """The lease ran out while the mail server pondered, and somebody else sent it meanwhile."""
+    tell(bot)
+
+    def meanwhile(step: str) -> None:
+        if step == "received":
+            world.mail.at = lambda _: None
+            Delivery.objects.update(state=DeliveryState.FAILED, attempt=7, note="of somebody else")
+
+    world.mail.at = meanwhile
+    deliver_due()
+    assert Delivery.objects.get().note == "of somebody else"
+
+
+def test_the_lease_outlives_what_a_peer_may_take(settings: Settings) -> None:
+    assert timedelta(seconds=settings.EMAIL_TIMEOUT * 10) < LEASE  # greeting, names, sender, recipient, data, end …
+
+
+def _everything_arrived_once_by_its_id(world: Peers, kills: int) -> None:
+    mails = {f"<{key}@localhost>" for key in Delivery.objects.filter(channel="mail").values_list("pk", flat=True)}
+    hooks = {str(key) for key in Delivery.objects.filter(channel="webhook").values_list("pk", flat=True)}
+    assert set(states()) == {"sent"}
+    assert (set(world.mail.ids), set(world.hooks.ids)) == (mails, hooks)
+    repeated = len(world.mail.ids) - len(mails) + len(world.hooks.ids) - len(hooks)
+    assert repeated <= kills  # only what a peer had accepted when the sender died
