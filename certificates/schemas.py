@@ -82,6 +82,20 @@ class CertificateChange(Schema):
     is_default: bool = Field(default_factory=bool, description="The default of the bot, or of the platform.")
 
 
+class DefaultChangeOut(Schema):
+    """What service nodes with nothing attached would present after a change of the default."""
+
+    before: str | None = Field(description="The certificate they present now; null: nothing.")
+    after: str | None = Field(description="The certificate they would present; null: nothing.")
+    nodes: list[str] = Field(description="`bot-slug/node-slug` of the first fifty that the token sees.")
+    count: int = Field(description="All of them.")
+    hidden: int = Field(description="Those in bots that the token does not see.")
+
+    @staticmethod
+    def resolve_nodes(change: Any) -> list[str]:
+        return [node.path for node in change.nodes]
+
+
 class CertificatePage(Schema):
     """A page of client certificates."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from certificates.views import certificates, handing_over, hosts, importing, trust_stores
+from certificates.views import certificates, defaults, handing_over, hosts, importing, trust_stores
 
 app_name = "certificates"
 OF_BOT = "bots/<slug:bot>/"
@@ -10,12 +10,12 @@ urlpatterns = [
     path("certificates/", certificates.listing, name="list"),
     path("platform/certificates/import/", importing.import_page, name="platform_import"),
     path("platform/certificates/<slug:name>/", certificates.detail, name="platform_detail"),
-    path("platform/certificates/<slug:name>/default/", certificates.default, name="platform_default"),
+    path("platform/certificates/<slug:name>/default/", defaults.default, name="platform_default"),
     path("platform/certificates/<slug:name>/hosts/", hosts.allowed_hosts, name="platform_hosts"),
     path("platform/certificates/<slug:name>/delete/", certificates.delete, name="platform_delete"),
     path(f"{OF_BOT}certificates/import/", importing.import_page, name="import"),
     path(f"{OF_BOT}certificates/<slug:name>/", certificates.detail, name="detail"),
-    path(f"{OF_BOT}certificates/<slug:name>/default/", certificates.default, name="default"),
+    path(f"{OF_BOT}certificates/<slug:name>/default/", defaults.default, name="default"),
     path(f"{OF_BOT}certificates/<slug:name>/hosts/", hosts.allowed_hosts, name="hosts"),
     path(f"{OF_BOT}certificates/<slug:name>/delete/", certificates.delete, name="delete"),
     *(

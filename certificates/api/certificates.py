@@ -18,10 +18,11 @@ from botplatform.errors import NotFound
 from certificates.api.routing import router
 from certificates.lookup import visible_certificates
 from certificates.models import ChainRole, ClientCertificate
-from certificates.schemas import CertificateChange, CertificateOut, CertificatePage, VersionPage
+from certificates.schemas import CertificateChange, CertificateOut, CertificatePage, DefaultChangeOut, VersionPage
 from certificates.services.allowed_hosts import set_allowed_hosts
 from certificates.services.certificates import delete_certificate
 from certificates.services.defaults import clear_default, lock_certificate, lock_owner, set_default
+from certificates.services.foreseeing import DefaultChange, foresee_default, foresee_no_default
 
 SECTION = Section(router, "certificates")
 PEM = "application/x-pem-file"
@@ -67,6 +68,22 @@ def edit_certificate(
     if "allowed_hosts" in body.model_fields_set:
         set_allowed_hosts(actor=request.actor, certificate=certificate, hosts=body.allowed_hosts)
     return get_certificate(request, name, response)
+
+
+@owned(
+    SECTION,
+    "GET",
+    "/certificates/{name}/default-change",
+    Permission.CERTIFICATE_IMPORT,
+    answers={200: DefaultChangeOut},
+    problems=(404,),
+)
+def foresee_default_change(request: ApiRequest, name: str) -> DefaultChange:
+    """What nodes would present if it became the default or, where it is the default, if it no longer were."""
+    certificate = find(request, name)
+    if certificate.is_default:
+        return foresee_no_default(actor=request.actor, owner=request.bot)
+    return foresee_default(actor=request.actor, owner=request.bot, after=certificate.path)
 
 
 @owned(

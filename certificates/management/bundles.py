@@ -11,7 +11,9 @@ from botplatform.errors import InvalidInput
 from certificates.pki import display
 from certificates.pki.findings import ErrorCode
 from certificates.pki.inspection import CertificateFacts, Inspection, UploadedFile
+from certificates.services.foreseeing import DefaultChange
 
+NODES_NAMED = 20
 MARKS = {"error": "✗ error", "warning": "! warning", "info": "· note"}
 
 
@@ -43,6 +45,18 @@ def inspection_lines(inspection: Inspection) -> list[str]:
         lines.append(f"✗ {inspection.error.code}: {inspection.error.text}")
         if inspection.error.code == ErrorCode.PASSPHRASE_REQUIRED:
             lines.append("→ Give it with --passphrase-file PATH or --passphrase-stdin, or run this in a terminal.")
+    return lines
+
+
+def default_lines(change: DefaultChange, *, would: bool) -> list[str]:
+    """Which service nodes present something else with another default: one a line, the others counted."""
+    verb = "would present" if would else "presents"
+    lines = [
+        f"! {node.path} {verb} {change.after} instead of {change.before or 'nothing'}."
+        for node in change.nodes[:NODES_NAMED]
+    ]
+    if more := change.count - len(lines):
+        lines.append(f"! So do{'' if more > 1 else 'es'} {more} more service node{'s' if more > 1 else ''}.")
     return lines
 
 

@@ -10,20 +10,21 @@ from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
-from botplatform.errors import Conflict, NotFound
+from botplatform.errors import Conflict, NotFound, Stale
 from certificates.models import ClientCertificate, VersionStatus
 
 
-def set_default(*, actor: Actor, certificate: ClientCertificate) -> ClientCertificate:
+def set_default(*, actor: Actor, certificate: ClientCertificate, expected: str | None = None) -> ClientCertificate:
     """Make it the one default of its bot, or of the platform. The default already: nothing changes.
 
-    Raises `NotAllowed`, `NotFound`, or `Conflict`: it has no active version, or somebody chose another one at the
-    same moment.
+    `expected` is the path of the default as the caller last saw it, empty without one. Raises `NotAllowed`, `NotFound`,
+    `Stale`, or `Conflict`: it has no active version, or somebody chose another one at the same moment.
     """
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=certificate.bot)
     try:
         with transaction.atomic():
             lock_owner(certificate.bot)
+            refuse_stale(certificate.bot, expected)
             locked = lock_certificate(certificate)
             if not locked.is_default:
                 claim_default(actor, locked)
@@ -33,19 +34,29 @@ def set_default(*, actor: Actor, certificate: ClientCertificate) -> ClientCertif
 
 
 @transaction.atomic
-def clear_default(*, actor: Actor, certificate: ClientCertificate) -> ClientCertificate:
+def clear_default(*, actor: Actor, certificate: ClientCertificate, expected: str | None = None) -> ClientCertificate:
     """Leave its bot, or the platform, without a default. Not the default: nothing changes.
 
-    Raises `NotAllowed`, `NotFound`.
+    `expected` as above. Raises `NotAllowed`, `NotFound`, `Stale`.
     """
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=certificate.bot)
     lock_owner(certificate.bot)
+    refuse_stale(certificate.bot, expected)
     locked = lock_certificate(certificate)
     if locked.is_default:
         locked.is_default = False
         locked.save(update_fields=["is_default"])
         record(actor, Action.DEFAULT_CLEARED, locked, {})
     return locked
+
+
+def refuse_stale(owner: Bot | None, expected: str | None) -> None:
+    """Raises `Stale` unless the default of the owner, who is locked, is the expected one."""
+    if expected is None:
+        return
+    default = ClientCertificate.objects.of_owner(owner).filter(is_default=True).select_related("bot").first()
+    if expected != (default.path if default else ""):
+        raise Stale("Somebody chose another default meanwhile. Look at what would change now, then decide.")
 
 
 def claim_default(actor: Actor, certificate: ClientCertificate) -> None:

@@ -1,4 +1,4 @@
-"""The list of certificates, one certificate, and its being the default."""
+"""The list of certificates, and one certificate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from botplatform.errors import Conflict
 from certificates.forms import CertificateFilter
 from certificates.models import CertificateVersion, ClientCertificate
 from certificates.services.certificates import delete_certificate
-from certificates.services.defaults import clear_default, set_default
 from certificates.services.rotation import rollback_target
 from certificates.views import searching
 
@@ -72,26 +71,6 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
         "may_attach": bots_allowing(user, Permission.NODE_ATTACH).filter(**({"pk": bot.pk} if bot else {})).exists(),
     }
     return render(request, "certificates/detail.html", context)
-
-
-@require_permission(Permission.CERTIFICATE_IMPORT)
-@require_POST
-def default(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpResponse:
-    """Make it the default of its owner, or no longer."""
-    user = cast(User, request.user)
-    certificate = load(user, bot, name)
-    whose = bot.name if bot else "the platform"
-    if request.POST.get("act") == "clear":
-        clear_default(actor=Actor.of(user), certificate=certificate)
-        messages.success(request, f"{certificate.path} is no longer the default of {whose}.")
-        return redirect(certificate)
-    try:
-        set_default(actor=Actor.of(user), certificate=certificate)
-    except Conflict as conflict:
-        messages.error(request, conflict.text)
-    else:
-        messages.success(request, f"{certificate.path} is now the default of {whose}.")
-    return redirect(certificate)
 
 
 @require_permission(Permission.CERTIFICATE_IMPORT)

@@ -20,9 +20,11 @@ from botplatform.console.forms import show_error, status_of
 from botplatform.errors import DomainError
 from certificates.errors import BundleError, ImportRefused
 from certificates.forms import ImportForm
+from certificates.models import ClientCertificate
 from certificates.pki.inspection import Inspection, UploadedFile
 from certificates.pki.secret import Secret
 from certificates.services import uploads
+from certificates.services.foreseeing import foresee_default
 from certificates.services.importing import ImportResult, import_certificate, preview
 from certificates.services.state import sealed_reason
 
@@ -48,6 +50,9 @@ def import_page(request: HttpRequest, bot: Bot | None = None) -> HttpResponse:
             context |= _look(request, bot, form, upload)
         except DomainError as error:
             _refuse(form, error, context)
+    if "inspection" in context:  # what ticking the box would change
+        path = ClientCertificate(bot=bot, name=form.cleaned_data.get("name", "")).path
+        context["change"] = foresee_default(actor=_actor(request), owner=bot, after=path)
     if form.errors and not context["sealed"]:
         context = _kept(request, form) | context
     return render(request, "certificates/import.html", context, status=status_of(form))
