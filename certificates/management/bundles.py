@@ -7,12 +7,15 @@ from pathlib import Path
 
 from django.conf import settings
 
+from botplatform.accounts.actors import Actor
 from botplatform.errors import InvalidInput
+from certificates.lookup import find_owner, split_path
 from certificates.pki import display
 from certificates.pki.findings import ErrorCode
 from certificates.pki.inspection import CertificateFacts, Inspection, UploadedFile
-from certificates.services.foreseeing import DefaultChange
+from certificates.services.foreseeing import DefaultChange, foresee_default
 
+OWNED = "bot-slug/name or platform/name"
 NODES_NAMED = 20
 MARKS = {"error": "✗ error", "warning": "! warning", "info": "· note"}
 
@@ -46,6 +49,12 @@ def inspection_lines(inspection: Inspection) -> list[str]:
         if inspection.error.code == ErrorCode.PASSPHRASE_REQUIRED:
             lines.append("→ Give it with --passphrase-file PATH or --passphrase-stdin, or run this in a terminal.")
     return lines
+
+
+def foresee(actor: Actor, path: str) -> DefaultChange:
+    """What would change if the certificate `path`, which need not exist yet, became the default of its owner."""
+    slug, _ = split_path(path, what="client certificate", form=OWNED)
+    return foresee_default(actor=actor, owner=find_owner(actor, slug), after=path)
 
 
 def default_lines(change: DefaultChange, *, would: bool) -> list[str]:

@@ -9,7 +9,7 @@ verifier stays with `servicenodes.tls`, the only package that may import it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from cryptography import x509
@@ -51,14 +51,20 @@ def problems(chain: Chain) -> Iterator[str]:
             yield f"the signature of {_name(below)} does not verify with the key of {_name(issuer)}"
     for depth, issuer in enumerate(path[1:]):
         intermediates = [ca for ca in path[1 : depth + 1] if ca.subject != ca.issuer]
-        yield from _issuer_problems(issuer, len(intermediates))
-        for constrained in path[: depth + 1]:
-            if constrained is chain.leaf or constrained.subject != constrained.issuer:
-                for name in violations(issuer, constrained):
-                    yield f"{_name(issuer)} does not permit the name {harmless(name)} (name constraints)"
+        yield from issuer_problems(issuer, len(intermediates))
+        yield from name_problems(issuer, path[: depth + 1])
 
 
-def _issuer_problems(issuer: x509.Certificate, intermediates_below: int) -> Iterator[str]:
+def name_problems(issuer: x509.Certificate, below: Sequence[x509.Certificate]) -> Iterator[str]:
+    """Names below the issuer, leaf first, that its name constraints do not permit."""
+    for constrained in below:
+        if constrained is below[0] or constrained.subject != constrained.issuer:
+            for name in violations(issuer, constrained):
+                yield f"{_name(issuer)} does not permit the name {harmless(name)} (name constraints)"
+
+
+def issuer_problems(issuer: x509.Certificate, intermediates_below: int) -> Iterator[str]:
+    """Why the certificate may not issue what is below it."""
     name = _name(issuer)
     constraints = extension_of(issuer, x509.BasicConstraints)
     if constraints is None or not constraints.ca:

@@ -7,11 +7,13 @@ from typing import Any
 
 from django import template
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from botplatform.bots.models import Bot
 from botplatform.console.templatetags.kit import status
 from certificates.pki import display
+from certificates.pki.link_checks import Link, check_links
 
 register = template.Library()
 
@@ -67,13 +69,25 @@ def chain_picture(
     leaf: Any, intermediates: Iterable[Any], root: Any = None, missing: bool = False, server: bool = False
 ) -> dict[str, Any]:
     """The chain from the leaf up to the root; the root is not sent. `missing` draws the gap below the root."""
+    intermediates = list(intermediates)
     links = [{"role": "Server" if server else "Leaf", "kind": "leaf", **facts_of(leaf)}] if leaf else []
     links += [{"role": "Intermediate", "kind": "intermediate", **facts_of(link)} for link in intermediates]
     if missing:
         links.append({"role": "Missing", "kind": "missing", "issuer": links[-1]["issuer"] if links else ""})
     if root:
         links.append({"role": "Root", "kind": "root", **facts_of(root)})
+    for link, checks in zip(links, _checks([leaf, *intermediates, root]), strict=False):
+        link["checks"] = checks
     return {"links": links}
+
+
+def _checks(chain: Iterable[Any]) -> tuple[Link, ...]:
+    """What was checked of each link; nothing for certificates of which only facts are known."""
+    ders = [bytes(der) for one in chain if one and (der := getattr(one, "leaf_der", None) or getattr(one, "der", b""))]
+    try:
+        return check_links(ders, now=timezone.now())
+    except ValueError:
+        return ()
 
 
 @register.inclusion_tag("components/version_chain.html")
@@ -87,6 +101,12 @@ def version_chain(version: Any) -> dict[str, Any]:
         "root": next((link for link in stored if link.role == "root"), None),
         "missing": "missing_intermediate" in codes,
     }
+
+
+@register.inclusion_tag("components/version_timeline.html")
+def version_timeline(timeline: Any) -> dict[str, Any]:
+    """Versions in time, as `certificates.views.lifelines` places them."""
+    return {"timeline": timeline, "axis": timeline.height - 20 if timeline else 0}
 
 
 @register.inclusion_tag("components/status.html")

@@ -20,15 +20,17 @@ from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict
 from certificates.forms import CertificateFilter
-from certificates.models import CertificateVersion, ClientCertificate
+from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
 from certificates.services.certificates import delete_certificate
+from certificates.services.foreseeing import served_by_default
 from certificates.services.rotation import rollback_target
-from certificates.views import searching
+from certificates.views import lifelines, searching
+from certificates.views.using import attached_nodes
 
 PER_PAGE = 50
 HISTORY = 20
-USERS_SHOWN = 50
 TESTS = 10
+SHOWN_WHOLE = (VersionStatus.ACTIVE, VersionStatus.STAGED)
 
 
 @require_permission(Permission.CONSOLE)
@@ -55,16 +57,17 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
     certificate = load(user, bot, name)
     versions = with_traffic(user, certificate, list(certificate.versions.prefetch_related("chain")))
     keys = [str(certificate.pk), *(str(version.pk) for version in versions)]
-    nodes = certificate.service_nodes.filter(bot__in=Bot.objects.visible_to(user)).select_related("bot")
     may_import = Permission.CERTIFICATE_IMPORT in request.permissions  # type: ignore[attr-defined]
     context = {
         "bot": bot,
         "certificate": certificate,
         "versions": versions,
+        "timeline": lifelines.lifelines(versions, lifelines.presented_spans(certificate), timezone.now()),
         "rollback": rollback_target(certificate) if may_import else None,
-        "active": next((version for version in versions if version.status == "active"), None),
-        "nodes": nodes[:USERS_SHOWN],
-        "node_count": nodes.count(),
+        "active": next((version for version in versions if version.status == VersionStatus.ACTIVE), None),
+        "material": [version for status in SHOWN_WHOLE for version in versions if version.status == status],
+        **attached_nodes(user, certificate),
+        "served": served_by_default(Actor.of(user), bot) if certificate.is_default else None,
         "tests": tests_of(user, certificate),
         "history": AuditEvent.objects.visible_to(user).filter(object_id__in=keys)[:HISTORY],
         "may_import": may_import,

@@ -22,9 +22,9 @@ from certificates.forms import TrustStoreForm
 from certificates.models import TrustStore
 from certificates.pki.inspection import UploadedFile
 from certificates.services.trust_stores import TrustStoreResult, delete_trust_store, import_trust_store
+from certificates.views.using import attached_nodes
 
 PER_PAGE = 50
-NODES_SHOWN = 50
 WARNINGS_SHOWN = 5  # messages travel in a cookie
 
 
@@ -45,12 +45,11 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
     """One trust store: its anchors, and the nodes that use it."""
     user = cast(User, request.user)
     store = _load(user, bot, name)
-    nodes = store.service_nodes.filter(bot__in=Bot.objects.visible_to(user)).select_related("bot")
     context = {
         "bot": bot,
         "store": store,
         "anchors": store.anchors.all(),
-        "nodes": nodes[:NODES_SHOWN],
+        **attached_nodes(user, store),
         "may_import": Permission.TRUST_STORE_IMPORT in request.permissions,  # type: ignore[attr-defined]
     }
     return render(request, "certificates/trust_store.html", context)

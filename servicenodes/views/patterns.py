@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET
 
 from botplatform.bots.access import require_permission
 from botplatform.bots.roles import Permission
-from certificates.models import ClientCertificate
+from certificates.models import CertificateVersion, ClientCertificate
+from certificates.views.lifelines import Lifelines, lifelines
 from servicenodes.resolution import Effective, Rule
 from servicenodes.templatetags.node_kit import VERDICTS
 from servicenodes.timeline import timeline
@@ -61,6 +62,7 @@ def patterns(request: HttpRequest) -> HttpResponse:
         "running": timeline(STEPS[:2], finished=False),
         "moments": [now - timedelta(days=3), now + timedelta(days=12), now + timedelta(days=300), None],
         "expiries": [(date(2026, month, 1), month % 4 * 3) for month in range(1, 13)],
+        "lifelines": _lifelines(),
         "leaf": _facts("CN=acme-bot,O=Acme", "CN=Bank issuing CA", 12),
         "intermediates": [_facts("CN=Bank issuing CA", "CN=Bank root", 900)],
         "root": _facts("CN=Bank root", "CN=Bank root", 4000),
@@ -70,6 +72,16 @@ def patterns(request: HttpRequest) -> HttpResponse:
         "page": Paginator(range(120), 50).get_page(2),
     }
     return render(request, "servicenodes/patterns.html", context)
+
+
+def _lifelines() -> Lifelines | None:
+    """Two made-up versions, one after the other."""
+    now, month = timezone.now(), timedelta(days=30)
+    old, new = (
+        CertificateVersion(number=number, status=status, leaf_der=b"-", not_before=begin, not_after=begin + 6 * month)
+        for number, status, begin in ((1, "retired", now - 7 * month), (2, "active", now - 3 * month))
+    )
+    return lifelines([new, old], {1: [(now - 7 * month, now - 2 * month)], 2: [(now - 2 * month, None)]}, now)
 
 
 def _facts(subject: str, issuer: str, days: int) -> dict[str, object]:

@@ -82,7 +82,7 @@ def test_the_page_says_it_before_it_is_done(sign_in: SignIn, manager: User, view
     assert sign_in(viewer).get(address).status_code == 403
     client = sign_in(manager)
     page = client.get(address).content.decode()
-    assert "2 service nodes present something else" in page
+    assert "2 service nodes will present something else" in page
     assert page.count("acme/own") >= 3
     assert 'name="expected" value="acme/own"' in page
     late = client.post(address, {"act": "set", "expected": ""}, follow=True).content.decode()

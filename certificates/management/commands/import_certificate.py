@@ -10,15 +10,12 @@ from django.core.management.base import CommandParser
 from botplatform.console.commands import ConsoleCommand, ExitOne
 from certificates.errors import BundleError, ImportRefused
 from certificates.lookup import find_owner, split_path
-from certificates.management.bundles import default_lines, inspection_lines, read_files
+from certificates.management.bundles import OWNED, default_lines, foresee, inspection_lines, read_files
 from certificates.pki.findings import ErrorCode, FindingCode
 from certificates.pki.inspection import Inspection
 from certificates.pki.report import inspection_as_json
 from certificates.pki.secret import Secret
-from certificates.services.foreseeing import DefaultChange, foresee_default
 from certificates.services.importing import ImportResult, import_certificate
-
-FORM = "bot-slug/name or platform/name"
 
 
 class Command(ConsoleCommand):
@@ -50,7 +47,7 @@ class Command(ConsoleCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         passphrase = self.read_passphrase(options)
-        change = self._foresee(options) if options["default"] else None
+        change = foresee(self.actor(options), options["certificate"]) if options["default"] else None
         result = self._attempt(options, passphrase)
         error = result.inspection.error
         if passphrase is None and error and error.code == ErrorCode.PASSPHRASE_REQUIRED:
@@ -61,14 +58,9 @@ class Command(ConsoleCommand):
                 self.say(line)
         self._tell(options, result)
 
-    def _foresee(self, options: dict[str, Any]) -> DefaultChange:
-        actor = self.actor(options)
-        slug, _ = split_path(options["certificate"], what="client certificate", form=FORM)
-        return foresee_default(actor=actor, owner=find_owner(actor, slug), after=options["certificate"])
-
     def _attempt(self, options: dict[str, Any], passphrase: bytes | None) -> ImportResult:
         actor = self.actor(options)
-        slug, name = split_path(options["certificate"], what="client certificate", form=FORM)
+        slug, name = split_path(options["certificate"], what="client certificate", form=OWNED)
         try:
             return import_certificate(
                 actor=actor,

@@ -245,6 +245,7 @@ def test_every_component_is_on_the_pattern_page(sign_in: Callable[[User], Client
     components |= {
         "step_timeline",
         "expiry_timeline",
+        "version_timeline",
         "effective",
         "field",
         "command_line",
