@@ -27,7 +27,7 @@ test: $(DEVELOPMENT) ## everything: linters, types, import rules, both databases
 check: $(DEVELOPMENT) ## linters, types, import rules, templates, migrations, deployment settings
 	@$(BIN)/python scripts/run_tests check
 
-test-tools: $(DEVELOPMENT) ## find or install what tests need beside Python: Chromium, nginx, haproxy
+test-tools: $(DEVELOPMENT) ## find or install what tests need beside Python: Chromium, nginx, haproxy, pebble
 	@$(BIN)/python scripts/run_tests tools
 
 test-sqlite: $(DEVELOPMENT) ## the suite on SQLite, without the browser

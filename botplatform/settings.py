@@ -52,6 +52,8 @@ KEY_PROVIDER = env.text("KEY_PROVIDER", "local")  # one that is not known seals 
 EGRESS_ALLOW = env.words("EGRESS_ALLOW", [])
 EGRESS_PROXY = env.text("EGRESS_PROXY")
 MAX_UPLOAD_KB = env.number("MAX_UPLOAD_KB", 256, least=1, most=10_240)
+ACME_HOOK = env.text("ACME_HOOK")  # a program of the operator's; empty: nothing is ordered by ACME
+ACME_HOOK_TIMEOUT_S = env.number("ACME_HOOK_TIMEOUT_S", 60, least=1, most=180)
 TEST_TIMEOUT_S = env.number("TEST_TIMEOUT_S", 10, least=1, most=60)
 API_CALLS_PER_MINUTE = env.number("API_CALLS_PER_MINUTE", 3000, least=0, most=1_000_000)  # of one token; 0: no limit
 CALL_COUNTERS_FLUSH_S = 5  # how much of the counting of calls a killed process loses at most

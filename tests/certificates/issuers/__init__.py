@@ -1,0 +1,1 @@
+"""Tests of the issuers, against real certificate authorities."""
