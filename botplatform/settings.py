@@ -139,6 +139,7 @@ CACHES = {"default": env.cache("CACHE_URL", "locmemcache://")}
 DUTIES: dict[str, tuple[str, int]] = {
     "forget-ended-tasks": ("botplatform.jobs.services.forget_ended_tasks", 3600),
     "deliver-notifications": ("botplatform.notifications.services.delivering.deliver_due", 10),
+    "start-re-tests": ("servicenodes.services.proving.start_due_retests", 5),
 }
 # How lower packages reach other hosts (`botplatform.outbound`): through the only package that opens sockets.
 OUTBOUND_CONNECTOR = "servicenodes.services.outbound.send"

@@ -118,6 +118,7 @@ class RotationOut(Schema):
     was: Literal["staged", "active", "retired"] = Field(description="What it was before.")
     active_before: int | None = Field(description="The number of the version that was active before.")
     changed: bool = Field(description="false: it was active already.")
+    proof: str = Field(description="A sentence on what tests have proven of a promoted version; else empty.")
 
 
 class CertificateFactsOut(Schema):

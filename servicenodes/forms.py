@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from botplatform.bots.models import PLATFORM_SLUG, Bot
 from botplatform.console.forms import SearchedChoiceField, offer_choices
 from certificates.models import ClientCertificate, TrustStore
+from certificates.services.rotation import MAX_REASON
 from servicenodes.models import MAX_BODY_LENGTH, Method, ServiceNode, TLSVersion
 from servicenodes.secret_headers import is_credential
 
@@ -221,3 +222,9 @@ class NodeFilter(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": "Name, dialog, bot or host"}),
     )
     verdict = forms.ChoiceField(required=False, label="Last test", choices=VERDICT_CHOICES)
+
+
+class ReasonForm(forms.Form):
+    """Why something is done that does not explain itself."""
+
+    reason = forms.CharField(max_length=MAX_REASON, help_text="The audit trail keeps it.")

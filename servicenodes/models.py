@@ -151,6 +151,52 @@ class RunState(StrEnum):
     FINISHED = "finished"
 
 
+class Side(models.TextChoices):
+    """Which test of a proof: with the active version, with the one that may be promoted, or after the promotion."""
+
+    NOW = "now"
+    NEXT = "next"
+    AFTER = "after"
+
+
+class Proof(models.Model):
+    """One run of tests of every node that presents a certificate: a comparison, or a re-test after a promotion.
+
+    A comparison tests each node with the active version (`now`) and with the one that may be promoted (`next`). A
+    re-test tests what was promoted (`next`), from `due_at` on; `now` is the version that was active before.
+    """
+
+    class Kind(models.TextChoices):
+        COMPARISON = "comparison"
+        RETEST = "retest"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    certificate = models.ForeignKey(ClientCertificate, on_delete=models.CASCADE, related_name="proofs")
+    next_version = models.ForeignKey(CertificateVersion, on_delete=models.CASCADE, related_name="proofs")
+    now_version = models.ForeignKey(CertificateVersion, null=True, on_delete=models.CASCADE, related_name="+")
+    requested_at = models.DateTimeField(default=timezone.now)
+    requested_by = models.CharField(max_length=150)  # outlives the user
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    due_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)  # when its tests were queued
+
+    class Meta:
+        ordering = ("-requested_at",)
+        indexes = (
+            models.Index(name="proof_by_version", fields=("next_version", "kind", "-requested_at")),
+            models.Index(name="proof_due", fields=("due_at",), condition=Q(started_at__isnull=True)),
+        )
+        constraints = (models.CheckConstraint(name="proof_kind_known", condition=Q(kind__in=("comparison", "retest"))),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+    def version_of(self, side: str) -> CertificateVersion | None:
+        """What a test of this side presents."""
+        return self.now_version if side == Side.NOW else self.next_version
+
+
 class ConnectionTest(models.Model):
     """One test of one node: who asked, what was seen so far, and at the end the whole report."""
 
@@ -174,6 +220,8 @@ class ConnectionTest(models.Model):
     version = models.ForeignKey(
         CertificateVersion, null=True, on_delete=models.SET_NULL, related_name="connection_tests"
     )  # what was presented
+    proof = models.ForeignKey(Proof, null=True, on_delete=models.SET_NULL, related_name="tests")
+    side = models.CharField(max_length=5, choices=Side.choices, blank=True, default="")  # of the proof; empty: of none
 
     objects = ConnectionTestQuerySet.as_manager()
 
@@ -202,6 +250,41 @@ class ConnectionTest(models.Model):
             return RunState.QUEUED
         alive = self.lease_until is not None and self.lease_until > timezone.now()
         return RunState.RUNNING if alive else RunState.INTERRUPTED
+
+
+class Alarm(models.Model):
+    """A node that worked with the version before a promotion, and failed when it was tested after it. At most one is
+    open for a node."""
+
+    class Closing(models.TextChoices):
+        SWITCHED = "switched"  # another version is presented: a rollback, or the next promotion
+        ACCEPTED = "accepted"  # a later test was accepted
+        BY_HAND = "by hand"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    node = models.ForeignKey(ServiceNode, on_delete=models.CASCADE, related_name="alarms")
+    version = models.ForeignKey(CertificateVersion, on_delete=models.CASCADE, related_name="alarms")  # fails
+    before = models.ForeignKey(CertificateVersion, on_delete=models.CASCADE, related_name="+")  # worked
+    verdict = models.CharField(max_length=30)
+    summary = models.TextField()
+    raised_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True)
+    closed_how = models.CharField(max_length=10, choices=Closing.choices, blank=True, default="")
+    closed_by = models.CharField(max_length=150, blank=True, default="")
+    reason = models.CharField(max_length=500, blank=True, default="")  # of who closed it by hand
+
+    class Meta:
+        ordering = ("-raised_at",)
+        constraints = (
+            models.UniqueConstraint(name="alarm_one_open", fields=("node",), condition=Q(closed_at__isnull=True)),
+            models.CheckConstraint(
+                name="alarm_closed_how",
+                condition=Q(closed_at__isnull=True, closed_how="") | (Q(closed_at__isnull=False) & ~Q(closed_how="")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"alarm {self.pk}"
 
 
 class CallCounterQuerySet(models.QuerySet["CallCounter"]):

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from servicenodes.views import attaching, bots, calling, nodes, overview, patterns, rotating, settings, testing
+from servicenodes.views import (
+    alarms,
+    attaching,
+    bots,
+    calling,
+    nodes,
+    overview,
+    patterns,
+    promoting,
+    rotating,
+    settings,
+    testing,
+)
 
 app_name = "servicenodes"
 NODE = "bots/<slug:bot>/nodes/<slug:node>/"
@@ -20,6 +32,8 @@ urlpatterns = [
     path(f"{NODE}call/", calling.call, name="node_call"),
     path(f"{NODE}test/", testing.start, name="node_test"),
     path(f"{NODE}tests/<uuid:test>/", testing.watch, name="test"),
+    path(f"{NODE}alarms/<uuid:alarm>/rollback/", alarms.roll_back, name="alarm_rollback"),
+    path(f"{NODE}alarms/<uuid:alarm>/close/", alarms.close, name="alarm_close"),
     path("bots/<slug:bot>/certificates/<slug:name>/attach/", attaching.attach_many, name="attach"),
     path("platform/certificates/<slug:name>/attach/", attaching.attach_many, name="platform_attach"),
     path("settings/", settings.settings_page, name="settings"),
@@ -28,6 +42,11 @@ urlpatterns = [
 for start, whose in CERTIFICATES:
     urlpatterns += [
         path(f"{start}versions/<int:number>/{act}/", rotating.rotate, {"act": act}, name=f"{whose}version_{act}")
-        for act in ("promote", "retire", "destroy")
+        for act in ("retire", "destroy")
+    ]
+    urlpatterns += [
+        path(f"{start}versions/<int:number>/promote/", promoting.promotion, name=f"{whose}version_promote"),
+        path(f"{start}versions/<int:number>/compare/", promoting.compare, name=f"{whose}version_compare"),
+        path(f"{start}versions/<int:number>/tests/", promoting.proof, name=f"{whose}version_proof"),
     ]
     urlpatterns.append(path(f"{start}rollback/", rotating.rotate, {"act": "rollback"}, name=f"{whose}rollback"))

@@ -47,6 +47,7 @@ class Peer:
     port: int
     host: str = "localhost"
     recorded: Callable[[], list[Seen]] = field(default=list)
+    trust: Callable[[CA], None] = field(default=lambda _: None)  # one more CA of clients, from now on
 
     @property
     def url(self) -> str:
@@ -375,6 +376,7 @@ def python_server(
 
     with raw_server(talk) as peer:
         peer.recorded = lambda: list(seen)
+        peer.trust = lambda authority: context.load_verify_locations(cadata=authority.pem.decode())
         try:
             yield peer
         finally:

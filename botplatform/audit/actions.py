@@ -25,6 +25,7 @@ class Action(StrEnum):
     VERSION_IMPORTED = "version.imported"
     VERSION_PROMOTED = "version.promoted"
     VERSION_ROLLED_BACK = "version.rolled_back"
+    VERSION_COMPARED = "version.compared"  # tests of all nodes with it and with the active one were asked for
     VERSION_RETIRED = "version.retired"
     VERSION_DESTROYED = "version.destroyed"
     DEFAULT_SET = "certificate.default_set"
@@ -39,6 +40,8 @@ class Action(StrEnum):
     CERTIFICATE_DETACHED = "certificate.detached"
     CONNECTION_TEST_REQUESTED = "connection.test_requested"
     CONNECTION_TESTED = "connection.tested"
+    ALARM_RAISED = "alarm.raised"
+    ALARM_CLOSED = "alarm.closed"
     CALL_REQUESTED = "call.requested"  # by a person; the calls of the runtime are counted
     CALL_ENDED = "call.ended"
     HEADERS_OPENED = "headers.opened"

@@ -15,12 +15,13 @@ from certificates.api.certificates import find
 from certificates.api.routing import router
 from certificates.schemas import RotationOut
 from certificates.services.handing_over import file_name, hand_over
-from certificates.services.rotation import MOST_VERSIONS, Rotation, promote, roll_back
+from certificates.services.rotation import MAX_REASON, MOST_VERSIONS, Rotation, promote, roll_back
 
 ZIP = "application/zip"
 SECTION = Section(router, "certificates")
 Number = Annotated[int, Path(..., ge=1, le=MOST_VERSIONS)]
-Force = Annotated[bool, Query(default=False, description="Even outside its validity; it is recorded.")]
+Force = Annotated[bool, Query(default=False, description="Even outside its validity, or against the tests; recorded.")]
+Reason = Annotated[str, Query(default="", max_length=MAX_REASON, description="Why, where tests speak against it.")]
 ROTATION: dict[str, Any] = {"answers": {200: RotationOut}, "problems": (404, 409, 412, 422)}
 
 
@@ -31,12 +32,18 @@ def promote_version(  # noqa: PLR0917 — ninja reads the parameters
     number: Number,
     response: HttpResponse,
     force: Force = False,
+    reason: Reason = "",
     if_match: IfMatch = None,
 ) -> dict[str, object]:
-    """Make a staged or retired version the active one. Nothing is tested. The active one already: nothing changes."""
+    """Make a staged or retired version the active one. The active one already: nothing changes.
+
+    Nothing is tested now; `proof` says what was. If it was compared with the active one on the service nodes, and not
+    all of them accept it, the answer is 409 with the code `not_proven`, unless a `reason` is given.
+    """
     certificate = find(request, name)
     state = expected(if_match, certificate.pk, certificate.state)
-    done = promote(actor=request.actor, certificate=certificate, number=number, force=force, expected_state=state)
+    chosen: dict[str, Any] = {"number": number, "force": force, "reason": reason, "expected_state": state}
+    done = promote(actor=request.actor, certificate=certificate, **chosen)
     return _told(response, done)
 
 
@@ -75,4 +82,5 @@ def _told(response: HttpResponse, done: Rotation) -> dict[str, object]:
         "was": done.was.value,
         "active_before": done.active_before,
         "changed": done.changed,
+        "proof": done.proof,
     }

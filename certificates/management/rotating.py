@@ -55,6 +55,7 @@ class RotationCommand(ConsoleCommand):
                     "active": active,
                     "active_before": done.active_before,
                     "changed": done.changed,
+                    "proof": done.proof,
                 }
             )
             return

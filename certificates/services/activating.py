@@ -1,13 +1,24 @@
-"""How a version becomes the active or the staged one. The import and the rotation share it; both hold the locks."""
+"""How a version becomes the active or the staged one. The import and the rotation share it; both hold the locks.
+
+This app does not know which nodes present a certificate. Who does is told by two signals, in the same transaction.
+"""
 
 from __future__ import annotations
 
 from django.db.models import Max
+from django.dispatch import Signal
 
 from botplatform.accounts.actors import Actor
 from botplatform.audit.actions import Action
 from certificates.models import CertificateVersion, VersionStatus
 from certificates.services import defaults
+
+# Before a promotion: `version`, and `insisted`, whether the actor gave a reason or forces it. Receivers answer with a
+# sentence for the record on what is proven of the version, or raise `Conflict`.
+promoting = Signal()
+# After another version became active: `actor`, `version`, `before` (the number of the one that was, or None), and
+# `undone`, whether it was a rollback.
+switched = Signal()
 
 
 def take_place(version: CertificateVersion, status: VersionStatus) -> int | None:
@@ -31,4 +42,10 @@ def promote(actor: Actor, version: CertificateVersion, facts: dict[str, object])
     version.save(update_fields=["status", "turn"])
     facts = {"version": version.number, "before": before, **facts}
     defaults.record(actor, Action.VERSION_PROMOTED, version.certificate, facts)
+    tell(actor, version, before)
     return before
+
+
+def tell(actor: Actor, version: CertificateVersion, before: int | None, *, undone: bool = False) -> None:
+    """Another version is active now."""
+    switched.send(sender=CertificateVersion, actor=actor, version=version, before=before, undone=undone)

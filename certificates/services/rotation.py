@@ -16,10 +16,12 @@ from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict, NotFound, Stale
+from botplatform.validation import one_line
 from certificates.models import CertificateVersion, ClientCertificate, SealedKey, VersionStatus
 from certificates.services import activating, defaults
 from certificates.services.deleting import places
 
+MAX_REASON = 500  # characters
 MOST_VERSIONS = 1_000_000  # higher numbers are no version's; databases could not even look for some
 # From which statuses a version may come. To be what it is already changes nothing.
 MAY_BECOME = {
@@ -39,12 +41,16 @@ WHY_NOT = {
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The version that was asked for, as it is now; what it was before; and who was active before, by number."""
+    """The version that was asked for, as it is now; what it was before; and who was active before, by number.
+
+    `proof` says what tests have proven of a promoted version.
+    """
 
     certificate: ClientCertificate
     version: CertificateVersion
     was: VersionStatus
     active_before: int | None
+    proof: str = ""
 
     @property
     def changed(self) -> bool:
@@ -58,15 +64,19 @@ def promote(
     certificate: ClientCertificate,
     number: int | None = None,
     force: bool = False,
+    reason: str = "",
     expected_state: str | None = None,
 ) -> Rotation:
     """Make the staged version, or the version `number`, the active one. The active one already: nothing changes.
 
-    `force` promotes a version that is outside its validity; it is on record. `expected_state` is the certificate's
-    `state` as the caller last saw it.
+    A version that was tested on the nodes, and not accepted by all, needs a `reason`. `force` promotes it without one,
+    and a version that is outside its validity. Both are on record. `expected_state` is the certificate's `state` as the
+    caller last saw it.
 
-    Raises `NotAllowed`, `NotFound`, `Conflict` (what it is now, or its validity, does not allow it), `Stale`.
+    Raises `NotAllowed`, `NotFound`, `InvalidInput` (the reason), `Conflict` (what it is now, its validity or the tests
+    do not allow it), `Stale`.
     """
+    reason = one_line(reason, field="reason", label="The reason", max_length=MAX_REASON, required=False)
     locked = _lock(actor, certificate, expected_state)
     version = _staged(locked) if number is None else _numbered(locked, number)
     was = _may_become(version, VersionStatus.ACTIVE)
@@ -75,8 +85,11 @@ def promote(
     _refuse_keyless(version)
     if not force:
         _refuse_invalid(version)
+    answers = activating.promoting.send(CertificateVersion, version=version, insisted=force or bool(reason))
+    proof = " ".join(str(text) for _, text in answers)
     facts: dict[str, object] = {"was": was.value, "forced": force, "allowed_findings": version.allowed_findings}
-    return Rotation(locked, version, was, activating.promote(actor, version, facts))
+    facts |= {"proof": proof} | ({"reason": reason} if reason else {})
+    return Rotation(locked, version, was, activating.promote(actor, version, facts), proof)
 
 
 @transaction.atomic
@@ -99,6 +112,7 @@ def roll_back(*, actor: Actor, certificate: ClientCertificate, expected_state: s
     version.save(update_fields=["status"])
     facts: dict[str, object] = {"version": version.number, "before": before}
     defaults.record(actor, Action.VERSION_ROLLED_BACK, locked, facts)
+    activating.tell(actor, version, before, undone=True)
     return Rotation(locked, version, was, before)
 
 

@@ -153,3 +153,5 @@ def _write(order: Order, version: CertificateVersion, sealed: SealedKey) -> None
         "allowed_findings": list(order.allowed),
     }
     defaults.record(order.actor, Action.VERSION_IMPORTED, version.certificate, facts)
+    if version.status == VersionStatus.ACTIVE:
+        activating.tell(order.actor, version, before)

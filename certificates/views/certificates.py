@@ -25,6 +25,7 @@ from certificates.services.certificates import delete_certificate
 from certificates.services.foreseeing import served_by_default
 from certificates.services.rotation import rollback_target
 from certificates.views import lifelines, searching
+from certificates.views.alarms import alarms_of
 from certificates.views.using import attached_nodes
 
 PER_PAGE = 50
@@ -69,6 +70,7 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
         **attached_nodes(user, certificate),
         "served": served_by_default(Actor.of(user), bot) if certificate.is_default else None,
         "tests": tests_of(user, certificate),
+        "alarms": alarms_of(user, certificate),
         "history": AuditEvent.objects.visible_to(user).filter(object_id__in=keys)[:HISTORY],
         "may_import": may_import,
         "may_attach": bots_allowing(user, Permission.NODE_ATTACH).filter(**({"pk": bot.pk} if bot else {})).exists(),

@@ -24,7 +24,7 @@ def check_limits(actor: Actor, target: str, now: datetime) -> None:
     if actor.user is None:  # a token counts as its creator: more tokens do not allow more tests
         return
     User.objects.select_for_update(no_key=True).get(pk=actor.user.pk)  # one test of a user after the other
-    recent = ConnectionTest.objects.filter(requested_at__gt=now - WINDOW)
+    recent = ConnectionTest.objects.filter(requested_at__gt=now - WINDOW, side="")  # those of a proof are one act
     for tests, limit, whom in (
         (recent.filter(user=actor.user), TESTS_PER_USER, "You have started"),
         (recent.filter(target=target), TESTS_PER_TARGET, f"{target} has seen"),

@@ -16,13 +16,13 @@ from botplatform.audit import trail
 from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize
 from botplatform.bots.roles import Permission
-from botplatform.errors import DomainError
+from botplatform.errors import DomainError, NotFound
 from certificates.errors import Sealed
-from certificates.models import ClientCertificate
+from certificates.models import CertificateVersion, ClientCertificate
 from certificates.services.keys import Purpose
 from servicenodes.effective import effective_certificate
 from servicenodes.models import ConnectionTest, ServiceNode
-from servicenodes.services import nodes, recording
+from servicenodes.services import nodes, proving, recording
 from servicenodes.services.basis import basis_of
 from servicenodes.services.presenting import Presented, find_version, present
 from servicenodes.services.requests import (
@@ -64,12 +64,27 @@ def run_test(test_id: uuid.UUID) -> None:
         return
     actor, options = recording.requester(test), ProbeOptions()
     try:
-        authorize(actor, Permission.NODE_TEST, bot=test.node.bot)  # it may have been taken away meanwhile
+        options = _asked_for(actor, test)
         presented = _present_for(actor, test.node, options)
     except DomainError as error:
         why = Reason.SEALED if isinstance(error, Sealed) else Reason.TESTER_NOT_ALLOWED
         presented = Presented(unusable=error.text, why=why)
     _conduct(actor, test, options, presented, None)
+
+
+def _asked_for(actor: Actor, test: ConnectionTest) -> ProbeOptions:
+    """What the test presents: the version of its proof, else what the node does.
+
+    Raises `NotAllowed`: the permission may have been taken away meanwhile; and `NotFound`.
+    """
+    if not test.side:
+        authorize(actor, Permission.NODE_TEST, bot=test.node.bot)
+        return ProbeOptions()
+    version = test.proof.version_of(test.side) if test.proof else None
+    if test.proof is None or version is None:
+        raise NotFound("The version that was to be tested is deleted.")
+    proving.authorize_proof(actor, test.proof.certificate.bot)
+    return ProbeOptions(certificate=test.proof.certificate, version=version.number)
 
 
 def test_now(
@@ -138,7 +153,7 @@ def _conduct(
     actor: Actor, test: ConnectionTest, options: ProbeOptions, presented: Presented, on_step: OnStep | None
 ) -> None:
     """Probe, judge and store. Whatever goes wrong, the lease is given back."""
-    basis = basis_of(test.node, presented.version, options)
+    basis, plain = basis_of(test.node, presented.version, options), basis_of(test.node, _active(test.node))
     try:
         report = _report(
             actor=actor,
@@ -148,10 +163,23 @@ def _conduct(
             started_at=test.started_at or timezone.now(),
             on_step=recording.StepRecorder(test, on_step),
         )
-        recording.finish(actor=actor, test=test, report=report, version=presented.version, basis=basis)
+        recording.finish(
+            actor=actor,
+            test=test,
+            report=report,
+            version=presented.version,
+            basis=basis,
+            as_it_is=basis == plain,
+        )
     finally:
         if test.finished_at is None:
             recording.interrupt(test)
+
+
+def _active(node: ServiceNode) -> CertificateVersion | None:
+    """What the node presents now."""
+    chosen = effective_certificate(node).certificate
+    return chosen.active_version if chosen else None
 
 
 def _report(

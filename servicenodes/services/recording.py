@@ -17,11 +17,12 @@ from botplatform.accounts.actors import Actor, ActorKind
 from botplatform.audit.actions import Action
 from certificates.models import CertificateVersion
 from servicenodes.models import ConnectionTest, ServiceNode
-from servicenodes.services import limits, nodes
+from servicenodes.services import alarms, limits, nodes
 from servicenodes.tls.observation import Step
 from servicenodes.tls.report import step_as_json
 from servicenodes.tls.target import parse_target
 
+PROOF = ("proof__certificate__bot", "proof__now_version", "proof__next_version")
 LEASE_SPARE = timedelta(seconds=30)  # beyond the timeout of the whole test
 
 
@@ -47,7 +48,7 @@ def claim(test_id: uuid.UUID) -> ConnectionTest | None:
     """The queued test, now ours; None when it is not queued any more."""
     now = timezone.now()
     queued = ConnectionTest.objects.filter(pk=test_id, started_at__isnull=True, finished_at__isnull=True)
-    test = queued.select_related("node__bot", "user").first()
+    test = queued.select_related("node__bot", "user", *PROOF).first()
     if test is None:
         return None
     test.started_at, test.lease_until = now, now + lease(test.node)
@@ -87,14 +88,24 @@ class StepRecorder:
 
 @transaction.atomic
 def finish(
-    *, actor: Actor, test: ConnectionTest, report: dict[str, Any], version: CertificateVersion | None, basis: str
+    *,
+    actor: Actor,
+    test: ConnectionTest,
+    report: dict[str, Any],
+    version: CertificateVersion | None,
+    basis: str,
+    as_it_is: bool,
 ) -> None:
-    """Store the report, and put the verdict on record."""
+    """Store the report, and put the verdict on record.
+
+    `as_it_is`: the node was tested as it would call; a test with another version, say, tells nothing of its calls.
+    """
     test.report, test.steps = report, report["steps"]
     test.verdict, test.reason, test.summary = report["verdict"], (report["reason"] or "")[:60], report["summary"]
     test.version, test.basis = version, basis
     test.finished_at, test.lease_until = timezone.now(), None
-    _note_on_node(test)
+    if as_it_is:
+        _note_on_node(test)
     store(test, "report", "steps", "verdict", "reason", "summary", "version", "basis", "finished_at", "lease_until")
     facts: dict[str, object] = {
         "test": str(test.pk),
@@ -105,6 +116,8 @@ def finish(
         "version": report["client_certificate"]["version"],
     }
     nodes.record(actor, Action.CONNECTION_TESTED, test.node, facts)
+    if as_it_is:
+        alarms.consider(actor=actor, test=test)
 
 
 def _note_on_node(test: ConnectionTest) -> None:

@@ -26,6 +26,7 @@ from servicenodes.fleet import ACCEPTED
 from servicenodes.forms import NodeFilter, NodeForm, node_values
 from servicenodes.models import ConnectionTest, ServiceNode, ServiceNodeQuerySet
 from servicenodes.resolution import Effective
+from servicenodes.services.alarms import alarms_for, open_alarms
 from servicenodes.services.basis import basis_of, outdated
 from servicenodes.services.nodes import change_node, create_node, delete_node
 from servicenodes.views import conflicts
@@ -77,16 +78,17 @@ def with_effective(nodes: list[ServiceNode]) -> list[ServiceNode]:
 def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
     """One node: settings, effective certificate, last verdict, history."""
     found = load(bot, node)
-    tests = list(found.tests.all()[:TESTS_SHOWN])
+    tests = list(found.tests.select_related("proof__next_version")[:TESTS_SHOWN])
     visible = AuditEvent.objects.visible_to(cast(User, request.user))
     granted = request.permissions  # type: ignore[attr-defined]
     effective = effective_certificate(found)
-    last = next((test for test in tests if test.finished_at), None)
+    last = found.tests.filter(finished_at=found.last_tested_at).first() if found.last_tested_at else None
     context = {
         "bot": bot,
         "node": found,
         "effective": effective,
         "tests": tests,
+        "alarms": alarms_for(cast(User, request.user), open_alarms().filter(node=found)),
         "last": last,
         "outdated": last is not None and _is_outdated(last, found, effective),
         "traffic": traffic_of_nodes([found])[found.pk],

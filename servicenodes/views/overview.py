@@ -15,6 +15,7 @@ from botplatform.bots.roles import Permission
 from botplatform.jobs.heartbeat import worker_alive
 from certificates.services.state import sealed_reason
 from servicenodes.fleet import survey
+from servicenodes.services.alarms import alarms_for, open_alarms
 from servicenodes.views.nodes import with_effective
 
 
@@ -26,6 +27,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     fleet = survey(cast(User, request.user), now)
     with_effective(fleet.failing)
     context = {
+        "alarms": alarms_for(cast(User, request.user), open_alarms()),
         "fleet": fleet,
         "no_worker": not worker_alive(now),
         "sealed": sealed_reason(),

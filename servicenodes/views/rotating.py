@@ -1,4 +1,4 @@
-"""What a version of a certificate becomes: a page that says what follows from it for which nodes, then the act.
+"""What a version becomes other than by a promotion: a page that says what follows for which nodes, then the act.
 
 It stands here and not beside the certificate's page, because only this app knows which nodes present a certificate.
 """
@@ -12,7 +12,6 @@ from typing import Any, cast
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from botplatform.accounts.actors import Actor
@@ -26,7 +25,6 @@ from certificates.services import rotation
 from certificates.services.rotation import Rotation
 from servicenodes.effective import nodes_presenting
 from servicenodes.models import ServiceNode
-from servicenodes.services.presenting import STAGED
 
 NODES_SHOWN = 50
 
@@ -45,7 +43,6 @@ class Act:
 
 
 ACTS = {
-    "promote": Act(rotation.promote, "Promote", "Promote", "is active", may_force=True),
     "rollback": Act(rotation.roll_back, "Roll back to", "Roll back", "is active again", numbered=False),
     "retire": Act(rotation.retire, "Retire", "Retire", "is retired", may_force=True, grave=True),
     "destroy": Act(rotation.destroy, "Destroy", "Destroy the key for good", "is destroyed", grave=True),
@@ -98,27 +95,19 @@ def _do(request: HttpRequest, act: Act, certificate: ClientCertificate, version:
         messages.success(request, f"Version {done.version.number} of {certificate.path} {act.done}.")
 
 
-def _test_command(node: ServiceNode | None, version: CertificateVersion) -> str:
-    """What tests the version before it is promoted, with one of the nodes that would present it."""
-    selector = STAGED if version.status == VersionStatus.STAGED else version.number
-    return f"manage.py test_connection {node.path if node else 'BOT/NODE'} --version {selector}"
-
-
 def _consequences(user: User, certificate: ClientCertificate, version: CertificateVersion, act: str) -> dict[str, Any]:
     """Who presents something else from then on, and what has to be insisted on."""
     active = certificate.versions.filter(status=VersionStatus.ACTIVE).first()
-    affected = act in {"promote", "rollback"} or (act == "retire" and version == active)
+    affected = act == "rollback" or (act == "retire" and version == active)
     nodes = nodes_presenting(certificate) if affected else ServiceNode.objects.none()
     visible = nodes.visible_to(user)
     count = nodes.count()
-    valid = version.not_before <= timezone.now() < version.not_after
     return {
         "state": certificate.state,
-        "test_command": _test_command(visible.first(), version),
         "active": active,
         "affected": affected,
         "nodes": visible[:NODES_SHOWN],
         "count": count,
         "hidden": count - visible.count(),
-        "insist": (act == "promote" and not valid) or (act == "retire" and version == active and count > 0),
+        "insist": act == "retire" and version == active and count > 0,
     }

@@ -37,7 +37,10 @@ def test_a_renewal_without_javascript(browser: Browser, live_server: LiveServer,
     page.fill("#id_password", PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.goto(f"{live_server.url}{BANK}")
-    choose(page, "Promote version 2", "Promote")
+    page.get_by_role("link", name="Promote version 2", exact=True).click()
+    page.get_by_label("Reason").fill("Tested with the bank on the phone")
+    page.get_by_role("button", name="Promote all the same", exact=True).click()
+    expect(page).to_have_url(re.compile(f"{BANK}$"))
     assert statuses() == ["retired", "active"]
     choose(page, "Roll back to version 1", "Roll back")
     assert statuses() == ["active", "retired"]
@@ -53,7 +56,14 @@ def test_the_pages_are_sound(watched: Watched, manager: User, bot: Bot) -> None:
         add_version(certificate, root.issue("two.example"), number=number, status=status)
     make_node(bot, "balance", certificate=certificate)
     watched.sign_in("manager")
-    for path in ("", "versions/3/promote/", "versions/2/retire/", "versions/1/destroy/", "rollback/"):
+    for path in (
+        "",
+        "versions/3/promote/",
+        "versions/3/tests/",
+        "versions/2/retire/",
+        "versions/1/destroy/",
+        "rollback/",
+    ):
         watched.open(f"{BANK}{path}")
     watched.page.set_viewport_size({"width": 390, "height": 800})
     for path in ("", "versions/3/promote/", "versions/2/retire/"):

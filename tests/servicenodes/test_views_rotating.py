@@ -39,11 +39,11 @@ def test_a_renewal_and_back(sign_in: SignIn, manager: User, bot: Bot) -> None:
     assert f"{BANK}versions/2/promote/" in client.get(BANK).content.decode()
     words, fields = shown(client, f"{BANK}versions/2/promote/")
     assert "version 2 is presented instead of version 1" in words
-    assert "1 service node will present version 2" in words
-    assert "manage.py test_connection acme/balance --version staged" in words
+    assert "1 service node would present it" in words
     assert "balance acme" in words
     assert "transfers" not in words
-    page = client.post(f"{BANK}versions/2/promote/", fields, follow=True).content.decode()
+    reason = {**fields, "reason": "The bank is told."}
+    page = client.post(f"{BANK}versions/2/promote/", reason, follow=True).content.decode()
     assert "Version 2 of acme/bank is active." in page
     assert "Roll back to version 1" in page
     words, fields = shown(client, f"{BANK}rollback/")
@@ -76,9 +76,9 @@ def test_what_has_to_be_insisted_on(sign_in: SignIn, manager: User, bot: Bot) ->
         before = statuses()
         words, fields = shown(client, BANK + path)
         assert "all the same" in words
-        client.post(BANK + path, fields)
+        client.post(BANK + path, {**fields, "reason": "Nothing else is there"})
         assert statuses() == before
-        client.post(BANK + path, {**fields, "force": "on"})
+        client.post(BANK + path, {**fields, "force": "on", "reason": "Nothing else is there"})
         assert statuses() == after
     assert [event.facts["forced"] for event in AuditEvent.objects.filter(action__startswith="version.")] == [True, True]
 
@@ -121,10 +121,11 @@ def test_a_platform_certificate_counts_nodes_one_may_not_open(
     make_node(other_bot, "own-default")
     make_node(other_bot, "attached", certificate=certificate)
     words, fields = shown(sign_in(administrator), "/platform/certificates/bank/versions/2/promote/")
-    assert "2 service nodes will present version 2" in words
+    assert "2 service nodes would present it" in words
     assert "acme, by default" in words
     assert "own-default" not in words
-    sign_in(administrator).post("/platform/certificates/bank/versions/2/promote/", fields)
+    reason = {**fields, "reason": "Tested by hand"}
+    sign_in(administrator).post("/platform/certificates/bank/versions/2/promote/", reason)
     assert certificate.active_version is not None
     assert certificate.active_version.number == 2
 

@@ -28,6 +28,7 @@ def test_a_renewal_and_back(bot: Bot) -> None:
         "active": 2,
         "active_before": 2,
         "changed": False,
+        "proof": "",
     }
     back = run("rollback_version", "acme/bank", "--json")
     assert (back.code, back.document["version"], back.document["active"], back.document["active_before"]) == (

@@ -90,7 +90,9 @@ def test_the_staged_version_takes_the_place_of_the_active_one(operator: Actor, b
     assert (done.version.number, done.active_before, done.changed) == (3, 2, True)
     event = AuditEvent.objects.get()
     assert (event.action, event.object_name) == ("version.promoted", "acme/bank")
-    assert event.facts == {"version": 3, "before": 2, "was": "staged", "forced": False, "allowed_findings": []}
+    nothing = "No service node presents this certificate, so nothing can break."
+    facts = {"version": 3, "before": 2, "was": "staged", "forced": False, "allowed_findings": [], "proof": nothing}
+    assert event.facts == facts
 
 
 def test_nothing_is_staged(operator: Actor, bot: Bot) -> None:

@@ -1,0 +1,182 @@
+"""After a promotion: nodes are tested again, and one that worked before and fails raises an alarm. Real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+from pytest_django import Settings
+
+from botplatform.accounts.actors import Actor
+from botplatform.accounts.models import User
+from botplatform.audit.models import AuditEvent
+from botplatform.bots.models import Bot
+from botplatform.errors import Conflict, InvalidInput, NotAllowed
+from botplatform.notifications.models import Delivery
+from certificates.models import ClientCertificate
+from certificates.services.importing import import_certificate
+from certificates.services.rotation import promote, roll_back
+from servicenodes.models import Alarm, ConnectionTest, Proof, ServiceNode
+from servicenodes.services import alarms, probing
+from servicenodes.services.proving import RETEST_AFTER, compare_versions, start_due_retests
+from servicenodes.services.requests import ProbeOptions
+from tests.factories import upload
+from tests.servicenodes.services.proving import Banks, banks, version, work
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[Banks]:
+    with banks() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def egress(settings: Settings) -> None:
+    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1"]
+
+
+@pytest.fixture
+def certificate(both: Banks, bot: Bot) -> ClientCertificate:
+    return both.renewed(bot)
+
+
+@pytest.fixture
+def nodes(both: Banks, bot: Bot, certificate: ClientCertificate, operator: Actor) -> list[ServiceNode]:
+    """The slow bank's and the quick bank's, both tested with version 1 and accepted."""
+    found = [both.node(bot, "slow", both.slow, certificate), both.node(bot, "quick", both.quick, certificate)]
+    for node in found:
+        assert probing.test_now(actor=operator, node=node).verdict == "accepted"
+    return found
+
+
+def retested() -> int:
+    """A minute later: what the duty queues is worked off."""
+    with time_machine.travel(timezone.now() + RETEST_AFTER + timedelta(seconds=1), tick=True):
+        start_due_retests()
+        return work()
+
+
+def actions() -> list[str]:
+    return list(AuditEvent.objects.filter(action__startswith="alarm.").values_list("action", flat=True))
+
+
+def test_who_fails_since_raises_an_alarm_and_a_rollback_closes_it(
+    nodes: list[ServiceNode], certificate: ClientCertificate, bot: Bot, manager: User
+) -> None:
+    User.objects.filter(pk=manager.pk).update(email="manager@acme.example")
+    actor = Actor.of(manager)
+    promote(actor=actor, certificate=certificate)
+    assert start_due_retests() == 0, "not before the minute is over"
+    assert retested() == 2
+    alarm = Alarm.objects.get()
+    assert (alarm.node.slug, alarm.version.number, alarm.before.number) == ("slow", 2, 1)
+    assert (alarm.verdict, alarm.closed_at) == ("rejected", None)
+    raised = AuditEvent.objects.get(action="alarm.raised")
+    assert (raised.actor_kind, raised.object_name, raised.facts["version"]) == ("platform", "acme/slow", 2)
+    assert {node.last_verdict for node in ServiceNode.objects.all()} == {"rejected", "accepted"}
+    (told,) = Delivery.objects.all()
+    assert (told.event, told.bot, told.urgent, told.recipient) == ("alarm.raised", bot, True, "manager@acme.example")
+
+    assert alarms.roll_back(actor=actor, alarm=alarm).version.number == 1
+    alarm.refresh_from_db()
+    assert (alarm.closed_how, alarm.closed_by) == ("switched", "manager")
+    with pytest.raises(Conflict):
+        alarms.roll_back(actor=actor, alarm=alarm)
+    assert retested() == 2
+    assert {node.last_verdict for node in ServiceNode.objects.all()} == {"accepted"}
+    assert actions() == ["alarm.closed", "alarm.raised"]
+
+
+def test_an_accepted_test_closes_it(
+    both: Banks, nodes: list[ServiceNode], certificate: ClientCertificate, operator: Actor
+) -> None:
+    promote(actor=operator, certificate=certificate)
+    retested()
+    alarm = Alarm.objects.get()
+    probing.test_now(actor=operator, node=nodes[0])
+    probing.test_now(actor=operator, node=nodes[0], options=ProbeOptions(version=1))
+    assert alarms.open_alarms().get() == alarm, "failing as before; and with version 1 it tells nothing of calls"
+    nodes[0].url = both.quick.url  # the bank follows
+    nodes[0].save(update_fields=["url"])
+    probing.test_now(actor=operator, node=nodes[0])
+    alarm.refresh_from_db()
+    assert alarm.closed_how == "accepted"
+
+
+def test_a_person_closes_it_with_a_reason(
+    nodes: list[ServiceNode], certificate: ClientCertificate, developer: User, viewer: User
+) -> None:
+    promote(actor=Actor.operating_system(), certificate=certificate)
+    retested()
+    alarm = Alarm.objects.get()
+    with pytest.raises(InvalidInput):
+        alarms.close_alarm(actor=Actor.of(developer), alarm=alarm, reason="  ")
+    with pytest.raises(NotAllowed):
+        alarms.close_alarm(actor=Actor.of(viewer), alarm=alarm, reason="Fine")
+    with pytest.raises(NotAllowed):
+        alarms.roll_back(actor=Actor.of(developer), alarm=alarm)
+    alarms.close_alarm(actor=Actor.of(developer), alarm=alarm, reason="The bank is shut tonight")
+    with pytest.raises(Conflict):
+        alarms.close_alarm(actor=Actor.of(developer), alarm=alarm, reason="Again")
+    closed = AuditEvent.objects.get(action="alarm.closed").facts
+    assert (closed["how"], closed["reason"]) == ("by hand", "The bank is shut tonight")
+
+
+def test_no_alarm_where_it_never_worked(both: Banks, bot: Bot, certificate: ClientCertificate, operator: Actor) -> None:
+    both.node(bot, "untested", both.slow, certificate)
+    down = both.node(bot, "down", None, certificate)
+    probing.test_now(actor=operator, node=down)
+    promote(actor=operator, certificate=certificate)
+    assert retested() == 2
+    assert not Alarm.objects.exists()
+
+
+def test_an_import_that_promotes_is_watched_too(
+    both: Banks, nodes: list[ServiceNode], certificate: ClientCertificate, bot: Bot, operator: Actor
+) -> None:
+    files = upload(both.new.issue("three.example"))
+    import_certificate(actor=operator, owner=bot, name="bank", files=files, passphrase=None)
+    retested()
+    assert Alarm.objects.get().version.number == 3
+
+
+def test_a_re_test_that_was_overtaken_tests_nothing(
+    nodes: list[ServiceNode], certificate: ClientCertificate, operator: Actor
+) -> None:
+    promote(actor=operator, certificate=certificate)
+    roll_back(actor=operator, certificate=certificate)
+    retested()
+    assert set(ConnectionTest.objects.filter(side="after").values_list("version__number", flat=True)) == {1}
+    assert not Alarm.objects.exists()
+
+
+def test_a_re_test_that_its_worker_left_is_taken_up_again(
+    nodes: list[ServiceNode], certificate: ClientCertificate, operator: Actor
+) -> None:
+    promote(actor=operator, certificate=certificate)
+    with time_machine.travel(timezone.now() + RETEST_AFTER + timedelta(seconds=1), tick=True):
+        assert start_due_retests() == 2
+        assert start_due_retests() == 0
+        now = timezone.now()
+        ConnectionTest.objects.filter(side="after").update(started_at=now, lease_until=now - timedelta(seconds=1))
+        assert work() == 0, "nobody else's"
+        assert start_due_retests() == 2
+        assert work() == 2
+    assert Alarm.objects.count() == 1
+    assert Proof.objects.filter(started_at__isnull=True).count() == 0
+
+
+def test_the_version_it_worked_with_may_be_known_from_a_comparison(
+    both: Banks, bot: Bot, certificate: ClientCertificate, operator: Actor
+) -> None:
+    both.node(bot, "slow", both.slow, certificate)
+    compare_versions(actor=operator, certificate=certificate)
+    work()
+    promote(actor=operator, certificate=certificate, reason="They follow")
+    retested()
+    assert Alarm.objects.get().version == version(certificate, 2)

@@ -1,0 +1,165 @@
+"""The pages that prove and promote a version, and the alarms after it: what they show, and what they do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from botplatform.accounts.actors import Actor
+from botplatform.accounts.models import User
+from botplatform.audit.models import AuditEvent
+from botplatform.bots.models import Bot
+from botplatform.notifications.models import Delivery
+from certificates.models import ClientCertificate
+from servicenodes.models import Alarm, ConnectionTest
+from servicenodes.services.proving import compare_versions
+from tests.certificates.services.test_rotation import slot, statuses
+from tests.factories import make_node
+from tests.servicenodes.services.proving import version
+from tests.servicenodes.test_views_rotating import BANK, shown
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[User], Client]
+PROMOTE = f"{BANK}versions/2/promote/"
+TESTS = f"{BANK}versions/2/tests/"
+
+
+def finish(side: str, verdict: str, reason: str = "") -> None:
+    """As if a worker had finished these tests."""
+    rows = ConnectionTest.objects.filter(side=side)
+    rows.update(verdict=verdict, reason=reason, started_at=timezone.now(), finished_at=timezone.now())
+
+
+@pytest.fixture
+def certificate(bot: Bot) -> ClientCertificate:
+    made = slot(bot, "active", "staged")
+    make_node(bot, "balance", certificate=made)
+    return made
+
+
+def test_from_the_button_to_a_green_promotion(sign_in: SignIn, manager: User, certificate: ClientCertificate) -> None:
+    client = sign_in(manager)
+    words, _ = shown(client, PROMOTE)
+    assert "It was not compared with the active version" in words
+    assert "Test this version everywhere" in words
+    assert "Promote all the same" in words
+    page = client.post(f"{BANK}versions/2/compare/", follow=True).content.decode()
+    assert "0 of 1 service node tested." in page
+    assert "Promote without waiting for the tests" in page
+    assert f'hx-get="{TESTS}"' in page
+    assert "Test this version everywhere" not in page
+    assert 'http-equiv="refresh"' in page, "without JavaScript it reloads itself"
+    part = client.get(TESTS, headers={"HX-Request": "true"})
+    assert ("<html" in part.content.decode(), part.headers.get("HX-Refresh")) == (False, None)
+    finish("now", "accepted")
+    finish("next", "accepted")
+    part = client.get(TESTS, headers={"HX-Request": "true"})
+    assert part["HX-Refresh"] == "true"
+    assert "Works now and next." in part.content.decode()
+    words, fields = shown(client, PROMOTE)
+    assert "1 service node tested: none would fail" in words
+    assert "all the same" not in words
+    page = client.post(PROMOTE, fields, follow=True).content.decode()
+    assert "Version 2 of acme/bank is active." in page
+    assert statuses() == ["retired", "active"]
+
+
+def test_a_red_one_takes_a_reason(sign_in: SignIn, manager: User, certificate: ClientCertificate) -> None:
+    client = sign_in(manager)
+    client.post(f"{BANK}versions/2/compare/")
+    finish("now", "accepted")
+    finish("next", "rejected", "unknown_ca_or_missing_intermediate")
+    words, fields = shown(client, PROMOTE)
+    assert "1 service node would stop working." in words
+    assert "Works now, would not work next." in words
+    for reason in ("", "  ", "x" * 501):
+        refused = client.post(PROMOTE, {**fields, "reason": reason})
+        assert (refused.status_code, statuses()) == (422, ["active", "staged"])
+    client.post(PROMOTE, {**fields, "reason": "The bank follows tonight"})
+    assert statuses() == ["retired", "active"]
+    assert AuditEvent.objects.get(action="version.promoted").facts["reason"] == "The bank follows tonight"
+
+
+def test_nothing_that_uses_it_is_green(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    slot(bot, "active", "staged")
+    words, fields = shown(sign_in(manager), PROMOTE)
+    assert "nothing can break" in words
+    sign_in(manager).post(PROMOTE, fields)
+    assert statuses() == ["retired", "active"]
+
+
+def test_who_may(
+    sign_in: SignIn, developer: User, manager: User, other_bot: Bot, certificate: ClientCertificate
+) -> None:
+    page = sign_in(developer).get(TESTS)
+    assert page.status_code == 200
+    assert "Test this version everywhere" not in page.content.decode()
+    assert sign_in(developer).get(PROMOTE).status_code == 403
+    assert sign_in(developer).post(f"{BANK}versions/2/compare/").status_code == 403
+    slot(other_bot, "active", "staged")
+    for path in (TESTS, PROMOTE):
+        assert sign_in(manager).get(path.replace("acme", "globex")).status_code == 404
+        assert sign_in(manager).get(path.replace("/2/", "/7/")).status_code == 404
+    assert sign_in(manager).post("/bots/globex/certificates/bank/versions/2/compare/").status_code == 404
+
+
+def test_foreign_nodes_are_counted_and_not_named(
+    sign_in: SignIn, developer: User, administrator: User, other_bot: Bot
+) -> None:
+    certificate = slot(None, "active", "staged")
+    node = make_node(other_bot, "secret-node", certificate=certificate)
+    compare_versions(actor=Actor.of(administrator), certificate=certificate)
+    finish("now", "accepted")
+    finish("next", "accepted")
+    page = sign_in(developer).get("/platform/certificates/bank/versions/2/tests/").content.decode()
+    assert "A node in a bot you may not open" in page
+    assert "Works now and next." in page
+    assert str(node.slug) not in page
+    assert other_bot.slug not in page
+
+
+@pytest.fixture
+def alarm(certificate: ClientCertificate) -> Alarm:
+    """A node that fails since version 2 was promoted."""
+    sooner, later = version(certificate, 1), version(certificate, 2)
+    certificate.versions.filter(pk=sooner.pk).update(status="retired", turn=1)
+    certificate.versions.filter(pk=later.pk).update(status="active", turn=2)
+    node = certificate.service_nodes.get()
+    return Alarm.objects.create(
+        node=node, version=later, before=sooner, verdict="rejected", summary="The bank does not know the CA."
+    )
+
+
+def test_an_alarm_stands_where_people_look(sign_in: SignIn, manager: User, viewer: User, alarm: Alarm) -> None:
+    for path in ("/", BANK, "/bots/acme/nodes/balance/"):
+        words = " ".join(re.sub(r"<[^>]+>", " ", sign_in(manager).get(path).content.decode()).split())
+        assert "fails since version 2" in words, path
+        assert "Roll back to version 1" in words, path
+        assert "Roll back to version 1</button>" not in sign_in(viewer).get(path).content.decode(), path
+
+
+def test_one_click_rolls_back(sign_in: SignIn, manager: User, alarm: Alarm) -> None:
+    address = f"/bots/acme/nodes/balance/alarms/{alarm.pk}/rollback/"
+    page = sign_in(manager).post(address, follow=True).content.decode()
+    assert "Version 1 of acme/bank is active again." in page
+    assert "Alarm</span>" not in page
+    assert statuses() == ["active", "retired"]
+    assert "Another version is active meanwhile" in sign_in(manager).post(address, follow=True).content.decode()
+
+
+def test_closing_takes_a_reason(sign_in: SignIn, developer: User, viewer: User, stranger: User, alarm: Alarm) -> None:
+    address = f"/bots/acme/nodes/balance/alarms/{alarm.pk}/close/"
+    assert sign_in(viewer).get(address).status_code == 403
+    assert sign_in(stranger).get(address).status_code == 404
+    assert sign_in(developer).post(address.replace("close", "rollback")).status_code == 403
+    client = sign_in(developer)
+    assert client.post(address, {"reason": " "}).status_code == 422
+    client.post(address, {"reason": "The bank is shut"})
+    alarm.refresh_from_db()
+    assert (alarm.closed_how, alarm.reason) == ("by hand", "The bank is shut")
+    assert "closed already" in client.get(address).content.decode()
+    assert not Delivery.objects.exists(), "only raising one tells people"
