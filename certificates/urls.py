@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from certificates.views import certificates, defaults, handing_over, hosts, importing, trust_stores
+from certificates.views import certificates, defaults, handing_over, hosts, importing, radar, trust_stores
 
 app_name = "certificates"
 OF_BOT = "bots/<slug:bot>/"
 urlpatterns = [
     path("certificates/", certificates.listing, name="list"),
+    path("certificates/client-auth/", radar.radar, name="radar"),
     path("platform/certificates/import/", importing.import_page, name="platform_import"),
     path("platform/certificates/<slug:name>/", certificates.detail, name="platform_detail"),
     path("platform/certificates/<slug:name>/default/", defaults.default, name="platform_default"),

@@ -14,7 +14,7 @@ from certificates.pki.display import day, key_label, organisation, short_name
 from certificates.pki.facts import extension_of, harmless, key_of, signature_hash_of
 from certificates.pki.findings import FindingCode, finding
 from certificates.pki.inspection import Finding, Severity
-from certificates.pki.public_cas import is_public_ca
+from certificates.pki.public_cas import ending_of, is_public_ca
 
 _SOON = timedelta(days=30)
 _LONG = timedelta(days=825)  # what browsers' makers still accept from private CAs
@@ -135,7 +135,10 @@ def _about_issuers(chain: Chain) -> Iterator[Finding]:
     for certificate in chain.path:
         name = organisation(harmless(certificate.issuer.rfc4514_string()))
         if is_public_ca(name):
-            text = f"If {name} issued this as a public CA, it cannot be renewed after March 2027: move to a private CA."
+            when = ending_of(name).words
+            text = (
+                f"If {name} issued this as a public CA, its renewals lack clientAuth from {when} on: use a private CA."
+            )
             yield finding(FindingCode.PUBLIC_CA_CLIENT_AUTH_ENDING, text)
             return
 
