@@ -1,4 +1,4 @@
-"""What every test may ask for: people in each role, a signed-in client, the run's keyring, the time."""
+"""What every test may ask for: people in each role, a signed-in client, the run's keyring, real calls, the time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ import time_machine
 from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
+from pytest_django import Settings
 
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import PlatformRole, User
 from botplatform.bots.models import Bot, Membership
 from botplatform.bots.roles import Role
 from certificates.key_storage import create_keyring
+from servicenodes import counters
+from servicenodes.services import invoking
 from tests.database import install_flush_support
+from tests.servicenodes.services.calls import Bank, echo_bank
 
 PASSWORD = "seven calm otters"
 install_flush_support()
@@ -149,6 +153,26 @@ def sign_in() -> Callable[[User], Client]:
         return client
 
     return signed_in
+
+
+# --- Real calls -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def echoing_bank() -> Iterator[Bank]:
+    """A server that requires a client certificate and answers with what it was asked."""
+    with echo_bank() as bank:
+        yield bank
+
+
+@pytest.fixture
+def bank(echoing_bank: Bank, settings: Settings) -> Iterator[Bank]:
+    """It, and a process that may call it and has not done so yet."""
+    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1"]
+    counters._gathered.reset()
+    yield echoing_bank
+    invoking.close()
+    counters._gathered.reset()
 
 
 # --- Time -------------------------------------------------------------------------------------------------------------

@@ -14,20 +14,18 @@ from django.utils import timezone
 from botplatform.accounts.actors import Actor
 from botplatform.bots.access import authorize
 from botplatform.bots.roles import Permission
-from botplatform.errors import InvalidInput
 from certificates.errors import CredentialUnusable, EnvelopeBroken, Sealed
 from certificates.pki.credential import Credential
 from certificates.services.keys import Purpose, open_credential
-from servicenodes import templating
 from servicenodes.counters import ANSWERED, REFUSED, count
 from servicenodes.errors import REFUSALS, CallRefused
 from servicenodes.escaping import Value
 from servicenodes.models import ServiceNode
+from servicenodes.services.filling import call_request
 from servicenodes.services.plans import CallPlan, forget, plan_for
-from servicenodes.tls.invoke import Caller, CallFailed, CallRequest, CallResult
+from servicenodes.tls.invoke import Caller, CallFailed, CallResult
 from servicenodes.tls.observation import Sent
 
-MAX_PAYLOAD = 4 * 1024 * 1024  # bytes
 _caller = Caller()  # one per process; it connects when it is first used
 
 
@@ -70,7 +68,7 @@ def invoke_node(
     """
     authorize(actor, Permission.NODE_INVOKE, bot=node.bot)
     plan = _plan(actor, node)
-    request = _request(plan, variables or {}, payload, content_type)
+    request = call_request(plan, variables or {}, payload, content_type)
     try:
         _check(plan)
         result = _caller.call(request, open_credential=lambda: _open(actor, plan))
@@ -147,42 +145,7 @@ def _refused(plan: CallPlan, code: str, text: str) -> CallRefused:
     )
 
 
-# --- Request and answer -----------------------------------------------------------------------------------------------
-
-
-def _request(
-    plan: CallPlan, variables: Mapping[str, Value], payload: bytes | None, content_type: str | None
-) -> CallRequest:
-    """The node's templates, filled. Raises `InvalidInput`."""
-    wanted = plan.required | plan.in_body
-    needed = plan.required if payload is not None else wanted
-    templating.check_names(needed, variables.keys() - (wanted - needed))
-    headers = [(name, templating.render_header(name, value, variables)) for name, value in plan.headers]
-    if payload is not None:
-        body, kind = _checked(payload), content_type or plan.content_type
-    else:
-        kind = plan.content_type
-        body = templating.render_body(templating.body_kind(kind), plan.body, variables).encode() if plan.body else b""
-    if kind and (body or payload is not None):
-        headers = [(name, value) for name, value in headers if name.lower() != "content-type"]
-        headers.append(("Content-Type", kind))
-    headers += [(name, value.reveal().decode("ascii")) for name, value in plan.sealed]
-    return CallRequest(
-        method=plan.method,
-        url=templating.render_url(plan.url, variables),
-        headers=tuple(headers),
-        body=body,
-        credential_key=plan.version.pk if plan.version else None,
-        credential_line=plan.certificate.pk if plan.certificate else None,
-        trust=plan.trust,
-        server_name=plan.server_name,
-        min_tls=plan.min_tls,
-        timeout_s=plan.timeout_s,
-        address_policy=plan.address_policy,
-        proxy=plan.proxy,
-        require_client_certificate=plan.require_mutual_tls,
-        allowed_hosts=plan.allowed_hosts,
-    )
+# --- The answer -------------------------------------------------------------------------------------------------------
 
 
 def _effective(plan: CallPlan) -> dict[str, object]:
@@ -193,12 +156,6 @@ def _effective(plan: CallPlan) -> dict[str, object]:
         "sha256": version.sha256 if version else None,
         "source": plan.rule.value if plan.certificate else None,
     }
-
-
-def _checked(payload: bytes) -> bytes:
-    if len(payload) > MAX_PAYLOAD:
-        raise InvalidInput(f"A payload is at most {MAX_PAYLOAD // 1024} KiB long.", field="payload")
-    return payload
 
 
 def _outcome(plan: CallPlan, result: CallResult) -> InvokeOutcome:

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from botplatform.outbound import OutboundAnswer, OutboundFailed, OutboundRequest
 from servicenodes.tls.address_policy import AddressPolicy
-from servicenodes.tls.invoke import Caller, CallFailed, CallRequest
+from servicenodes.tls.invoke import Caller, CallFailed, CallRequest, prepare
 from servicenodes.tls.trust import TrustAnchors
 
 _caller = Caller()  # its connections present no client certificate, so they are kept apart from those of calls
@@ -28,7 +28,7 @@ def send(request: OutboundRequest) -> OutboundAnswer:
         require_client_certificate=False,
     )
     try:
-        result = _caller.call(call, open_credential=lambda: None)
+        result = _caller.call(prepare(call), open_credential=lambda: None)
     except CallFailed as failure:
         raise OutboundFailed(failure.text, reason=failure.reason, request_sent=failure.request_sent) from failure
     return OutboundAnswer(result.status, result.headers, result.body, truncated=result.truncated)

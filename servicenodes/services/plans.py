@@ -1,8 +1,10 @@
-"""What a call of a node needs, kept in the process and known to be fresh by one cheap query.
+"""What a call of a node needs, kept in the process and known to be fresh at every call.
 
 `STAMP` reads in one statement, by primary keys, everything that decides about a call: the node's revision, the
 effective certificate and its active version, the trust store's revision. The same answer as last time: the plan still
-holds. So a promoted version is presented by the very next call in every process, and an unchanged one costs one query.
+holds. So a promoted version is presented by the very next call in every process.
+
+As long as nothing at all was committed since a thread read the stamp (`committed_state`), it need not read it again.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from cryptography import x509
 from django.conf import settings
@@ -18,6 +22,7 @@ from django.db import connection
 
 from botplatform.accounts.actors import Actor
 from botplatform.bots.models import Bot
+from botplatform.database_state import committed_state
 from botplatform.errors import Conflict, NotFound
 from certificates.models import CertificateVersion, ClientCertificate, TrustStore
 from certificates.pki.secret import Secret
@@ -25,8 +30,10 @@ from servicenodes import templating
 from servicenodes.effective import effective_certificate
 from servicenodes.models import ServiceNode
 from servicenodes.resolution import Rule
+from servicenodes.services.filling import unchanging_request
 from servicenodes.services.headers import open_sealed
 from servicenodes.tls.address_policy import AddressPolicy
+from servicenodes.tls.invoke_request import Prepared
 from servicenodes.tls.target import parse_target
 from servicenodes.tls.trust import TrustAnchors
 
@@ -47,7 +54,7 @@ WHERE n.id = %s
 Stamp = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class CallPlan:
     """A node as a call needs it: values only. `required` are the variables of URL and headers, `in_body` those of the
     body. Sealed headers are open; their `repr` shows nothing."""
@@ -78,9 +85,25 @@ class CallPlan:
     address_policy: AddressPolicy
     proxy: str | None
 
+    @cached_property
+    def unchanging(self) -> Prepared:
+        """The request of a node without variables: the same at every call, so it is filled and checked once."""
+        return unchanging_request(self)
+
 
 _plans: OrderedDict[uuid.UUID, tuple[Stamp, CallPlan]] = OrderedDict()
 _lock = threading.Lock()
+
+
+class _Read(threading.local):
+    """The stamps that this thread has read since the database was last seen to change."""
+
+    def __init__(self) -> None:
+        self.state: Hashable = None
+        self.stamps: dict[uuid.UUID, Stamp] = {}
+
+
+_read = _Read()
 
 
 def plan_for(*, actor: Actor, node: ServiceNode) -> CallPlan:
@@ -88,7 +111,7 @@ def plan_for(*, actor: Actor, node: ServiceNode) -> CallPlan:
 
     Raises `NotFound`, `Sealed`, `EnvelopeBroken`.
     """
-    stamp = _read_stamp(node)
+    stamp = _current_stamp(node)
     known = _plans.get(node.pk)
     if known is not None and known[0] == stamp:
         return known[1]
@@ -110,6 +133,19 @@ def forget() -> None:
     """Drop every plan, and with them the opened headers."""
     with _lock:
         _plans.clear()
+
+
+def _current_stamp(node: ServiceNode) -> Stamp:
+    """The stamp as of now. The state is taken before the stamp, so a commit between the two is noticed next time."""
+    state = committed_state()
+    if state is None:
+        return _read_stamp(node)
+    if state != _read.state:
+        _read.state, _read.stamps = state, {}
+    stamp = _read.stamps.get(node.pk)
+    if stamp is None:
+        stamp = _read.stamps[node.pk] = _read_stamp(node)
+    return stamp
 
 
 def _read_stamp(node: ServiceNode) -> Stamp:

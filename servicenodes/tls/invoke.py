@@ -32,7 +32,7 @@ from servicenodes.tls.judgement import Reason
 from servicenodes.tls.observation import AttemptKind, Ending, HttpAnswer, Sent
 from servicenodes.tls.wire import Deadline, Resolver, resolve
 
-__all__ = ["MAX_BODY", "CallFailed", "CallRequest", "CallResult", "Caller"]
+__all__ = ["MAX_BODY", "CallFailed", "CallRequest", "CallResult", "Caller", "prepare"]
 
 
 @dataclass(slots=True)
@@ -64,14 +64,13 @@ class Caller:
     ) -> None:
         self._pools = Pools(resolver, max_pools=max_pools, max_connections=max_connections)
 
-    def call(self, request: CallRequest, *, open_credential: Callable[[], Credential | None]) -> CallResult:
+    def call(self, prepared: Prepared, *, open_credential: Callable[[], Credential | None]) -> CallResult:
         """Make the call. `open_credential` runs only if the credential is not at hand, and what it raises is passed on.
 
-        Raises `CallFailed`, and `InvalidInput` for a request that may not be sent.
+        Raises `CallFailed`.
         """
         started = time.monotonic()
-        deadline = Deadline(started + request.timeout_s)
-        prepared = prepare(request)
+        deadline = Deadline(started + prepared.request.timeout_s)
         if not prepared.host_allowed:
             raise failed(prepared.observation(None), ruling=host_not_allowed())
         pool = self._pools.pool_for(prepared, open_credential)

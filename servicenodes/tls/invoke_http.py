@@ -67,8 +67,7 @@ class HttpConnection:
 
     def _send(self, prepared: Prepared) -> None:
         machine, body = self._machine, prepared.request.body
-        request = h11.Request(method=prepared.method, target=prepared.target.path, headers=prepared.headers)
-        self._stream.write(machine.send(request) or b"")
+        self._stream.write(machine.send(prepared.head) or b"")
         if body:
             self._stream.write(machine.send(h11.Data(data=body)) or b"")
         machine.send(h11.EndOfMessage())

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+import h11
+
 from certificates.pki.credential import Credential
 from servicenodes.tls.address_policy import AddressPolicy
 from servicenodes.tls.observation import Observation
@@ -49,14 +51,14 @@ class CallRequest:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A checked request."""
+    """A checked request. It may be called any number of times."""
 
     request: CallRequest
-    target: Target
+    target: Target = field(repr=False)
     method: str
     server_name: str
     proxy: tuple[str, int] | None
-    headers: list[tuple[bytes, bytes]] = field(repr=False)
+    head: h11.Request = field(repr=False)
 
     @property
     def repeatable(self) -> bool:
@@ -91,13 +93,14 @@ def prepare(request: CallRequest) -> Prepared:
     """Check the request. Raises `InvalidInput` naming what may not be sent."""
     target = parse_target(request.url)
     method = check_call_method(request.method)
+    lines = _lines(request, method, target.host_header)
     return Prepared(
         request=request,
         target=target,
         method=method,
         server_name=(normalise_host(request.server_name, field="server_name") if request.server_name else target.host),
         proxy=parse_proxy(request.proxy) if request.proxy else None,
-        headers=_lines(request, method, target.host_header),
+        head=h11.Request(method=method, target=target.path, headers=lines),
     )
 
 

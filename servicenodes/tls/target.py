@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
@@ -78,6 +79,7 @@ def parse_target(url: str) -> Target:
     return Target(host=host, port=_port(parts.netloc), path=path)
 
 
+@lru_cache(maxsize=1024)
 def normalise_host(text: str, *, field: str) -> str:
     """A host name as lower-case A-labels without a final dot, or an IP address. Raises `InvalidInput`."""
     if not text:

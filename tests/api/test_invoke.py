@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 
 import pytest
-from pytest_django import Settings
 
 from botplatform.accounts.models import User
 from botplatform.api import api
 from botplatform.api_kit.documents import openapi
 from botplatform.bots.models import Bot
-from servicenodes import counters
-from servicenodes.services import invoking
 from tests.api.caller import Caller, caller_of
 from tests.factories import make_certificate, make_node, make_trust_store
 from tests.servicenodes.services.calls import Bank, echo_bank
@@ -23,23 +19,12 @@ pytestmark = pytest.mark.django_db
 INVOKE = "/bots/acme/nodes/pay/invoke"
 
 
-@pytest.fixture(scope="module")
-def bank() -> Iterator[Bank]:
-    with echo_bank() as found:
-        yield found
-
-
 @pytest.fixture(autouse=True)
-def _fresh(settings: Settings, bot: Bot, bank: Bank) -> Iterator[None]:
-    """The node `acme/pay`, and a process that has made no call yet."""
-    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1"]
+def _node(bot: Bot, bank: Bank) -> None:
+    """`acme/pay`."""
     make_certificate(bot, "bank", issued=bank.authority.issue("one.example"), is_default=True)
     trust = make_trust_store(bot, "roots", authorities=(bank.server_authority,))
     make_node(bot, "pay", method="POST", url=f"{bank.peer.url}{{{{path}}}}", trust_store=trust, timeout_s=5)
-    counters._gathered.reset()
-    yield
-    invoking.close()
-    counters._gathered.reset()
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
@@ -15,30 +14,14 @@ from botplatform.bots.models import Bot
 from certificates.models import ClientCertificate
 from servicenodes import counters
 from servicenodes.models import ServiceNode
-from servicenodes.services import invoking
 from servicenodes.services.headers import open_sealed
 from tests.factories import make_certificate, make_node, make_trust_store
-from tests.servicenodes.services.calls import Bank, echo_bank
+from tests.servicenodes.services.calls import Bank
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
 CALL = "/bots/acme/nodes/pay/call/"
 NODE = "/bots/acme/nodes/pay/"
-
-
-@pytest.fixture(scope="module")
-def bank() -> Iterator[Bank]:
-    with echo_bank() as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def fresh(settings: Settings) -> Iterator[None]:
-    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1"]
-    counters._gathered.reset()
-    yield
-    invoking.close()
-    counters._gathered.reset()
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from botplatform.console.commands import ConsoleCommand, ExitOne
 from botplatform.errors import InvalidInput
 from servicenodes.lookup import find_node
 from servicenodes.services.answers import answer_as_json, body_text, failure_as_json, shown_headers
-from servicenodes.services.invoking import MAX_PAYLOAD, CallFailed, InvokeOutcome
+from servicenodes.services.filling import MAX_PAYLOAD
+from servicenodes.services.invoking import CallFailed, InvokeOutcome
 from servicenodes.services.trying import try_call, typed
 
 

@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytest_django import Settings
 
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from certificates.models import ClientCertificate
-from servicenodes import counters
 from servicenodes.models import ServiceNode
-from servicenodes.services import invoking
 from tests.certificates.commands.test_commands import run
 from tests.factories import make_certificate, make_node, make_trust_store
 from tests.servers import free_port
-from tests.servicenodes.services.calls import Bank, echo_bank
+from tests.servicenodes.services.calls import Bank
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(scope="module")
-def bank() -> Iterator[Bank]:
-    with echo_bank() as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def fresh(settings: Settings) -> Iterator[None]:
-    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1"]
-    counters._gathered.reset()
-    yield
-    invoking.close()
-    counters._gathered.reset()
 
 
 @pytest.fixture

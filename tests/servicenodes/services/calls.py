@@ -1,4 +1,4 @@
-"""A server that answers with what it was asked, and a node that calls it: for tests of the real call."""
+"""A server that answers with what it was asked, and how the node of `conftest` calls it: for tests of the real call."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from botplatform.accounts.actors import Actor
+from botplatform.audit.models import AuditEvent
+from servicenodes.models import ServiceNode
+from servicenodes.services.invoking import InvokeOutcome, invoke_node
+from servicenodes.services.nodes import change_node
 from tests.pki import CA
 from tests.servers import Peer, python_server
 
@@ -74,3 +79,18 @@ def answer(first: str, headers: dict[str, str], body: bytes, client: str) -> byt
         f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nSet-Cookie: a=b\r\n{extra}Content-Length: {len(text)}\r\n\r\n"
     )
     return start.encode() + text
+
+
+VALUES: dict[str, Any] = {"account": "A/1", "note": 'a"b&c', "amount": 12.5}
+
+
+def call(actor: Actor, node: ServiceNode, **options: Any) -> InvokeOutcome:
+    return invoke_node(actor=actor, node=node, **{"variables": VALUES, **options})
+
+
+def change(actor: Actor, node: ServiceNode, **changes: Any) -> ServiceNode:
+    return change_node(actor=actor, node=node, expected_revision=node.revision, **changes)
+
+
+def actions() -> list[str]:
+    return list(AuditEvent.objects.order_by("position").values_list("action", flat=True))

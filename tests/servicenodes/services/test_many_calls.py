@@ -5,31 +5,20 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
-from pytest_django import Settings
 
 from botplatform.accounts.actors import Actor
 from certificates.services.importing import import_certificate
 from servicenodes import counters
 from servicenodes.models import ServiceNode
-from servicenodes.services import invoking
 from servicenodes.services.invoking import invoke_node
 from tests.factories import make_bot, make_certificate, make_node, make_trust_store, upload
-from tests.servicenodes.services.calls import Bank, echo_bank
+from tests.servicenodes.services.calls import Bank
 
 BOTS, THREADS, CALLS = 6, 12, 480
-
-
-@pytest.fixture
-def bank(settings: Settings) -> Iterator[Bank]:
-    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1"]
-    with echo_bank() as found:
-        yield found
-        invoking.close()
 
 
 @pytest.mark.django_db(transaction=True)

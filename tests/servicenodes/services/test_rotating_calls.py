@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from django.db import connection
-from pytest_django import Settings
 
 from botplatform.accounts.actors import Actor
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from certificates.models import ClientCertificate, VersionStatus
 from certificates.services.rotation import destroy, promote, retire, roll_back
-from servicenodes import counters
 from servicenodes.models import ServiceNode
-from servicenodes.services import invoking
 from servicenodes.services.invoking import CallRefused, invoke_node
 from tests.factories import add_version, make_certificate, make_node, make_trust_store
-from tests.servicenodes.services.calls import Bank, echo_bank
+from tests.servicenodes.services.calls import Bank
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="module")
-def bank() -> Iterator[Bank]:
-    with echo_bank() as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def fresh(settings: Settings) -> Iterator[None]:
-    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1"]
-    counters._gathered.reset()
-    yield
-    invoking.close()
-    counters._gathered.reset()
 
 
 @pytest.fixture

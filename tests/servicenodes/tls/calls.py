@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from certificates.pki.credential import Credential
-from servicenodes.tls.invoke import Caller, CallFailed, CallRequest, CallResult
+from servicenodes.tls.invoke import Caller, CallFailed, CallRequest, CallResult, prepare
+from servicenodes.tls.invoke_request import Prepared
 from tests.servers import Peer, python_server
 from tests.servicenodes.tls.world import LOOPBACK, world
 
 
-def call_request(url: str, client: str = "good_p256", **options: Any) -> CallRequest:
+def call_request(url: str, client: str = "good_p256", **options: Any) -> Prepared:
     """A GET that presents the client's certificate and insists on it."""
     values: dict[str, Any] = {
         "method": "GET",
@@ -26,7 +27,7 @@ def call_request(url: str, client: str = "good_p256", **options: Any) -> CallReq
         "timeout_s": 3.0,
         **options,
     }
-    return CallRequest(url=url, **values)
+    return prepare(CallRequest(url=url, **values))
 
 
 def opened(client: str) -> Callable[[], Credential | None]:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from certificates.pki.credential import Credential
-from servicenodes.tls.invoke import Caller, CallRequest
+from servicenodes.tls.invoke import Caller
 from tests.servers import Peer, nginx_server
 from tests.servicenodes.tls.calls import call_request
 from tests.servicenodes.tls.world import world
@@ -53,7 +53,7 @@ class Fleet:
                 self.opened[version] += 1
             return self.credentials[version]
 
-        request: CallRequest = call_request(url, credential_key=version, credential_line=bot, timeout_s=20.0)
+        request = call_request(url, credential_key=version, credential_line=bot, timeout_s=20.0)
         result = caller.call(request, open_credential=open_credential)
         seen = result.body.decode()
         with self._lock:
