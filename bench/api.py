@@ -7,32 +7,26 @@ TEST_DATABASE=postgresql). `invoke` calls a loopback server that demands a clien
 `invoke_node` in the same process is subtracted to tell what the API adds.
 """
 
-# ruff: noqa: E402 — Django is set up before what needs it is imported
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+from bench._product import product  # first: it sets Django up
 
-import django
-
-django.setup()
-
+# isort: split
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
-from django.test.utils import CaptureQueriesContext, get_runner
+from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
 from botplatform.accounts.actors import Actor
 from botplatform.bots.models import Bot, Membership
 from botplatform.bots.roles import Role
-from botplatform.urls import urlpatterns as product
-from certificates.key_storage import create_keyring
+from botplatform.urls import urlpatterns as of_product
 from servicenodes.models import ServiceNode
 from servicenodes.services import invoking
 from servicenodes.services.invoking import invoke_node
@@ -49,29 +43,19 @@ def nothing(_request: HttpRequest) -> HttpResponse:
     return HttpResponse(b"{}", content_type="application/json")
 
 
-urlpatterns = [path("nothing", nothing), *product]
+urlpatterns = [path("nothing", nothing), *of_product]
 
 
 def main() -> None:
     """Measure and print."""
     settings.ROOT_URLCONF = "bench.api"
-    settings.API_CALLS_PER_MINUTE = 1_000_000  # counted, and never reached
-    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1"]
-    create_keyring(settings.KEYRING_FILE)
-    runner = get_runner(settings)(verbosity=0, interactive=False)
-    runner.setup_test_environment()
-    databases = runner.setup_databases()
-    try:
-        with echo_bank() as bank:
-            bot = Bot.objects.create(slug="acme", name="Acme")
-            make_certificate(bot, "bank", issued=bank.authority.issue("bench.example"), is_default=True)
-            trust = make_trust_store(bot, "roots", authorities=(bank.server_authority,))
-            node = make_node(bot, "pay", url=f"{bank.peer.url}accounts", trust_store=trust, timeout_s=5)
-            measure(bot, node)
-            invoking.close()
-    finally:
-        runner.teardown_databases(databases)
-        runner.teardown_test_environment()
+    with product(), echo_bank() as bank:
+        bot = Bot.objects.create(slug="acme", name="Acme")
+        make_certificate(bot, "bank", issued=bank.authority.issue("bench.example"), is_default=True)
+        trust = make_trust_store(bot, "roots", authorities=(bank.server_authority,))
+        node = make_node(bot, "pay", url=f"{bank.peer.url}accounts", trust_store=trust, timeout_s=5)
+        measure(bot, node)
+        invoking.close()
 
 
 def measure(bot: Bot, node: ServiceNode) -> None:
