@@ -140,6 +140,8 @@ DUTIES: dict[str, tuple[str, int]] = {
     "forget-ended-tasks": ("botplatform.jobs.services.forget_ended_tasks", 3600),
     "deliver-notifications": ("botplatform.notifications.services.delivering.deliver_due", 10),
     "start-re-tests": ("servicenodes.services.proving.start_due_retests", 5),
+    "watch-expiry": ("certificates.services.expiry.watch_expiry", 900),
+    "watch-server-certificates": ("servicenodes.services.server_certificates.watch_server_certificates", 900),
 }
 # How lower packages reach other hosts (`botplatform.outbound`): through the only package that opens sockets.
 OUTBOUND_CONNECTOR = "servicenodes.services.outbound.send"

@@ -59,6 +59,7 @@ class ClientCertificate(models.Model):
     name = models.CharField(max_length=63, validators=[validate_slug])
     is_default = models.BooleanField(default=False)
     allowed_hosts = models.JSONField(default=list, blank=True)  # it is presented to these only; empty: to any
+    responsible = models.EmailField(blank=True, default="")  # told beside the bot's owners and certificate managers
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ClientCertificateQuerySet.as_manager()
@@ -211,6 +212,7 @@ class ChainCertificate(models.Model):
             models.CheckConstraint(name="chain_role_known", condition=Q(role__in=ChainRole.values)),
             models.CheckConstraint(name="chain_position_from_one", condition=Q(position__gte=1)),
         )
+        indexes = (models.Index(name="chain_by_expiry", fields=("not_after",)),)
 
     def __str__(self) -> str:
         return self.subject
@@ -295,6 +297,7 @@ class TrustAnchor(models.Model):
     class Meta:
         ordering = ("trust_store", "subject")
         constraints = (models.UniqueConstraint(name="anchor_once", fields=("trust_store", "sha256")),)
+        indexes = (models.Index(name="anchor_by_expiry", fields=("not_after",)),)
 
     def __str__(self) -> str:
         return self.subject

@@ -287,6 +287,26 @@ class Alarm(models.Model):
         return f"alarm {self.pk}"
 
 
+class ServerCertificate(models.Model):
+    """The certificate that a node's server presented in the newest test that saw one."""
+
+    node = models.OneToOneField(
+        ServiceNode, primary_key=True, on_delete=models.CASCADE, related_name="server_certificate"
+    )
+    target = models.CharField(max_length=300)  # host:port
+    subject = models.TextField()
+    sha256 = models.CharField(max_length=64)
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (models.Index(name="server_by_expiry", fields=("not_after",)),)
+
+    def __str__(self) -> str:
+        return f"{self.target}: {self.subject}"
+
+
 class CallCounterQuerySet(models.QuerySet["CallCounter"]):
     """Adds to the counters."""
 

@@ -1,9 +1,9 @@
-"""The outbox, and where signed webhooks go."""
+"""The outbox, where signed webhooks go, and what was reminded of."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -144,3 +144,33 @@ class Delivery(models.Model):
         if self.channel == Channel.MAIL:
             return self.recipient
         return self.endpoint.host if self.endpoint else "an endpoint that was removed"
+
+
+class Reminder(models.Model):
+    """Somebody was reminded that something ends: once for each of its thresholds, for ever."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    subject = models.CharField(max_length=160)  # names what ends, such as `version:…`; outlives it
+    threshold_s = models.PositiveIntegerField()  # how long before the end it was due
+    bot = models.ForeignKey(Bot, null=True, blank=True, on_delete=models.CASCADE, related_name="reminders")
+    title = models.CharField(max_length=300)
+    ends_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = (models.UniqueConstraint(name="reminder_once", fields=("subject", "threshold_s")),)
+
+    deliveries: list[Delivery]  # set by `services.reminding.plans`
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def threshold(self) -> timedelta:
+        return timedelta(seconds=self.threshold_s)
+
+    @property
+    def key(self) -> str:
+        """The key of its deliveries."""
+        return f"{self.subject}:{self.threshold_s}"

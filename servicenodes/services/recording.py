@@ -17,7 +17,7 @@ from botplatform.accounts.actors import Actor, ActorKind
 from botplatform.audit.actions import Action
 from certificates.models import CertificateVersion
 from servicenodes.models import ConnectionTest, ServiceNode
-from servicenodes.services import alarms, limits, nodes
+from servicenodes.services import alarms, limits, nodes, server_certificates
 from servicenodes.tls.observation import Step
 from servicenodes.tls.report import step_as_json
 from servicenodes.tls.target import parse_target
@@ -121,9 +121,13 @@ def finish(
 
 
 def _note_on_node(test: ConnectionTest) -> None:
-    """Repeat the outcome on the node. First of the writes: a deletion of the node locks in the same order."""
+    """Repeat the outcome on the node, and note its server's certificate.
+
+    First of the writes: a deletion of the node locks in the same order.
+    """
     outcome = {"last_verdict": test.verdict, "last_summary": test.summary, "last_tested_at": test.finished_at}
-    ServiceNode.objects.filter(pk=test.node_id).update(**outcome)
+    if ServiceNode.objects.filter(pk=test.node_id).update(**outcome):  # it may have been deleted while the test ran
+        server_certificates.note(test)
 
 
 def store(test: ConnectionTest, *fields: str) -> None:

@@ -1,0 +1,121 @@
+"""Reminding of what ends: decided by the pure schedule, remembered in a row, told through the outbox, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+
+from botplatform.console import moments
+from botplatform.notifications.models import Delivery, Reminder
+from botplatform.notifications.reminders import Ending, coming, due, is_loud
+from botplatform.notifications.services.outbox import post
+
+EVENT, EVENT_ENDED = "certificate.expiring", "certificate.expired"
+
+
+def remind(endings: Sequence[Ending], *, now: datetime) -> int:
+    """Post the reminders that are due, each once whatever happens. Returns how many. `endings` fit into memory."""
+    told = _told(endings)
+    orders = [(ending, due(ending, told.get(ending.subject, ()), now)) for ending in endings]
+    return sum(_remind(ending, threshold, now) for ending, threshold in orders if threshold is not None)
+
+
+def _told(endings: Iterable[Ending]) -> dict[str, list[timedelta]]:
+    found: dict[str, list[timedelta]] = {}
+    for row in Reminder.objects.filter(subject__in={ending.subject for ending in endings}):
+        found.setdefault(row.subject, []).append(row.threshold)
+    return found
+
+
+def _remind(ending: Ending, threshold: timedelta, now: datetime) -> bool:
+    """Remember and tell in one transaction; False when somebody else does so at this moment."""
+    reminder = Reminder(
+        subject=ending.subject,
+        threshold_s=int(threshold.total_seconds()),
+        bot=ending.bot,
+        title=_title(ending, now, loud=is_loud(ending, threshold)),
+        ends_at=ending.not_after,
+        created_at=now,
+    )
+    try:
+        with transaction.atomic():
+            reminder.save(force_insert=True)
+            _post(ending, reminder, now, loud=is_loud(ending, threshold))
+    except IntegrityError:
+        if not Reminder.objects.filter(subject=reminder.subject, threshold_s=reminder.threshold_s).exists():
+            raise
+        return False
+    return True
+
+
+def _post(ending: Ending, reminder: Reminder, now: datetime, *, loud: bool) -> None:
+    post(
+        event=EVENT_ENDED if ending.not_after <= now else EVENT,
+        key=reminder.key,
+        bot=ending.bot,
+        title=reminder.title,
+        text=_text(ending, now),
+        link=ending.link,
+        data={
+            **ending.data,
+            "name": ending.name,
+            "not_after": ending.not_after.isoformat(),
+            "in_use": bool(ending.in_use),
+        },
+        also=ending.also,
+        urgent=loud,
+    )
+
+
+def _title(ending: Ending, now: datetime, *, loud: bool) -> str:
+    day = moments.day(ending.not_after)
+    if ending.not_after <= now:
+        title = f"{ending.name} expired on {day}"
+    else:
+        title = f"{ending.name} expires on {day}, in {left(ending.not_after - now)}"
+    return f"Urgent: {title}" if loud else title
+
+
+def _text(ending: Ending, now: datetime) -> str:
+    when = f"{moments.minute(ending.not_after)} UTC"
+    ends = f"expired on {when}" if ending.not_after <= now else f"expires on {when}, in {left(ending.not_after - now)}"
+    return "\n\n".join(
+        part for part in (f"{ending.what} {ends}.", ending.in_use, ending.successor, ending.advice) if part
+    )
+
+
+def left(time: timedelta) -> str:
+    """“14 days”, “30 hours”: rounded, as one says it."""
+    hours = max(1, round(time / timedelta(hours=1)))
+    number, unit = (round(hours / 24), "day") if hours >= 48 else (hours, "hour")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was told of an ending, newest first with its deliveries, and when reminders come next."""
+
+    ending: Ending
+    told: list[Reminder]
+    coming: list[datetime]
+
+
+def plans(endings: Sequence[Ending], *, now: datetime) -> list[Plan]:
+    """The schedule of each, soonest end first. Two queries."""
+    ordered = sorted(endings, key=lambda ending: ending.not_after)
+    reminders: dict[str, list[Reminder]] = {}
+    for row in Reminder.objects.filter(subject__in={ending.subject for ending in ordered}).order_by("-created_at"):
+        reminders.setdefault(row.subject, []).append(row)
+    rows = {row.key: row for found in reminders.values() for row in found}
+    for row in rows.values():
+        row.deliveries = []
+    for delivery in Delivery.objects.filter(key__in=rows).select_related("endpoint").order_by("channel", "recipient"):
+        rows[delivery.key].deliveries.append(delivery)
+    return [
+        Plan(ending, told, coming(ending, [row.threshold for row in told], now))
+        for ending in ordered
+        for told in (reminders.get(ending.subject, []),)
+    ]

@@ -1,0 +1,180 @@
+"""What expires among client certificates and trust anchors, as the reminders take it. Reads only.
+
+This app knows of nodes and calls only through the relations to its own rows.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
+
+from botplatform.bots.models import PLATFORM_SLUG, Bot
+from botplatform.console import moments
+from botplatform.notifications.reminders import Ending
+from certificates.models import (
+    CertificateVersion,
+    ChainCertificate,
+    ClientCertificate,
+    TrustAnchor,
+    TrustStore,
+    VersionStatus,
+)
+from certificates.pki.display import short_name
+
+PAGE = 500  # rows in memory at a time
+WATCHED = (VersionStatus.ACTIVE, VersionStatus.STAGED)
+LONG_AGO = timedelta(days=400)  # what ended before needs no reminder any more
+IN_USE = timedelta(days=7)
+_CERTIFICATE = "version__certificate"
+Row = TypeVar("Row", CertificateVersion, TrustAnchor)
+
+
+def watched_versions() -> QuerySet[CertificateVersion]:
+    """Active and staged versions, with what a reminder names."""
+    return CertificateVersion.objects.filter(status__in=WATCHED).select_related("certificate__bot").defer("leaf_der")
+
+
+def watched_anchors() -> QuerySet[TrustAnchor]:
+    """Anchors of trust stores that nodes use, except those that the same name outlives in the same store."""
+    younger = TrustAnchor.objects.filter(
+        trust_store=OuterRef("trust_store"), subject=OuterRef("subject"), not_after__gt=OuterRef("not_after")
+    )
+    used = TrustStore.objects.filter(pk=OuterRef("trust_store"), service_nodes__isnull=False)
+    return TrustAnchor.objects.filter(Exists(used), ~Exists(younger)).select_related("trust_store__bot").defer("der")
+
+
+def watched_issuers() -> QuerySet[ChainCertificate]:
+    """Intermediates and roots of active and staged versions."""
+    return ChainCertificate.objects.filter(version__status__in=WATCHED)
+
+
+def until(rows: Any, horizon: datetime, now: datetime) -> Any:
+    """Those that end before `horizon`: a range of an index."""
+    return rows.filter(not_after__lte=horizon, not_after__gte=now - LONG_AGO)
+
+
+def pages(rows: QuerySet[Row]) -> Iterator[list[Row]]:
+    """The rows, `PAGE` at a time, the soonest end first: each page begins where the index was left."""
+    page = list(rows.order_by("not_after", "pk")[:PAGE])
+    while page:
+        yield page
+        last = page[-1]
+        later = Q(not_after__gt=last.not_after) | Q(not_after=last.not_after, pk__gt=last.pk)
+        page = list(rows.filter(later, not_after__gte=last.not_after).order_by("not_after", "pk")[:PAGE])
+
+
+# --- Leafs ------------------------------------------------------------------------------------------------------------
+
+
+def of_versions(versions: Sequence[CertificateVersion], now: datetime) -> list[Ending]:
+    """The leafs of these versions. Two queries."""
+    staged = CertificateVersion.objects.filter(
+        status=VersionStatus.STAGED, certificate__in={version.certificate_id for version in versions}
+    )
+    successors = {row.certificate_id: row for row in staged.only("certificate_id", "number", "not_after")}
+    use = _use(versions, now)
+    return [_of_version(version, successors.get(version.certificate_id), use) for version in versions]
+
+
+def _of_version(version: CertificateVersion, staged: CertificateVersion | None, use: dict[uuid.UUID, str]) -> Ending:
+    certificate, is_staged = version.certificate, version.status == VersionStatus.STAGED
+    replaced = staged is not None and staged.pk != version.pk and staged.not_after > version.not_after
+    advice = "Request the renewed certificate, import and stage it, test it, then promote it."
+    return Ending(
+        subject=f"version:{version.pk}",
+        name=f"{certificate.path} version {version.number} (staged)" if is_staged else certificate.path,
+        what=f"The client certificate {certificate.path} (version {version.number}, {short_name(version.subject)})",
+        not_before=version.not_before,
+        not_after=version.not_after,
+        bot=certificate.bot,
+        link=certificate.get_absolute_url(),
+        advice="It is staged and was not promoted." if is_staged else "" if replaced else advice,
+        successor=_successor(staged) if staged and replaced else "",
+        in_use=use.get(version.pk, ""),
+        also=(certificate.responsible,) if certificate.responsible else (),
+        data={"kind": "leaf", "certificate": certificate.path, "version": version.number, "sha256": version.sha256},
+    )
+
+
+def _successor(staged: CertificateVersion) -> str:
+    return f"Version {staged.number} is staged and valid until {moments.day(staged.not_after)}: test and promote it."
+
+
+def _use(versions: Sequence[CertificateVersion], now: datetime) -> dict[uuid.UUID, str]:
+    """Which of them carried traffic lately, in words."""
+    lately = Q(call_counters__last_used_at__gte=now - IN_USE) & ~Q(call_counters__outcome="refused")
+    rows = (
+        CertificateVersion.objects.filter(lately, pk__in=[version.pk for version in versions])
+        .order_by()
+        .values("pk")
+        .annotate(nodes=Count("call_counters__node", distinct=True), last=Max("call_counters__last_used_at"))
+    )
+    return {
+        row[
+            "pk"
+        ]: f"It is in use: calls of {_nodes(row['nodes'])} presented it, last on {moments.minute(row['last'])} UTC."
+        for row in rows
+    }
+
+
+def _nodes(count: int) -> str:
+    return f"{count} service node{'' if count == 1 else 's'}"
+
+
+# --- Issuers and anchors ----------------------------------------------------------------------------------------------
+
+
+def of_issuers(rows: QuerySet[ChainCertificate]) -> list[Ending]:
+    """Each intermediate or root once for each owner, however many of its certificates it stands behind."""
+    grouped = rows.order_by("not_after", "sha256").values(
+        "sha256", "subject", "role", "not_before", "not_after", bot=F(f"{_CERTIFICATE}__bot")
+    )
+    found = list(grouped.annotate(count=Count(_CERTIFICATE, distinct=True), name=Min(f"{_CERTIFICATE}__name")))
+    bots = Bot.objects.in_bulk({row["bot"] for row in found if row["bot"]})
+    return [_of_issuer(row, bots.get(row["bot"])) for row in found]
+
+
+def _of_issuer(row: dict[str, Any], bot: Bot | None) -> Ending:
+    certificate = ClientCertificate(bot=bot, name=row["name"])
+    others = row["count"] - 1
+    behind = certificate.path + (f" and {others} other certificate{'' if others == 1 else 's'}" if others else "")
+    name = short_name(row["subject"])
+    return Ending(
+        subject=f"issuer:{bot.pk if bot else PLATFORM_SLUG}:{row['sha256']}",
+        name=f"{name} ({row['role']} of {behind})",
+        what=f"The {row['role']} “{name}” in the chain of {behind}",
+        not_before=row["not_before"],
+        not_after=row["not_after"],
+        bot=bot,
+        link=certificate.get_absolute_url(),
+        advice="Ask the CA for its new chain, and import it together with the renewed certificate.",
+        data={"kind": row["role"], "certificate": certificate.path, "sha256": row["sha256"]},
+    )
+
+
+def of_anchors(anchors: Iterable[TrustAnchor]) -> list[Ending]:
+    """The anchors of trust stores. One query."""
+    anchors = list(anchors)
+    stores = TrustStore.objects.filter(pk__in={anchor.trust_store_id for anchor in anchors})
+    used = dict(stores.order_by().annotate(nodes=Count("service_nodes")).values_list("pk", "nodes"))
+    return [_of_anchor(anchor, used[anchor.trust_store_id]) for anchor in anchors]
+
+
+def _of_anchor(anchor: TrustAnchor, nodes: int) -> Ending:
+    store, name = anchor.trust_store, short_name(anchor.subject)
+    return Ending(
+        subject=f"anchor:{anchor.pk}",
+        name=f"{name} in the trust store {store.path}",
+        what=f"The trust anchor “{name}” of the trust store {store.path}",
+        not_before=anchor.not_before,
+        not_after=anchor.not_after,
+        bot=store.bot,
+        link=store.get_absolute_url(),
+        advice="Import the CA’s new certificate into the same trust store before servers present what it signed.",
+        in_use=f"Servers of {_nodes(nodes)} are verified with this trust store.",
+        data={"kind": "trust_anchor", "trust_store": store.path, "sha256": anchor.sha256},
+    )
