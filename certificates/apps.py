@@ -1,6 +1,7 @@
 """App configuration."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class CertificatesConfig(AppConfig):
@@ -10,4 +11,6 @@ class CertificatesConfig(AppConfig):
     verbose_name = "Certificates"
 
     def ready(self) -> None:
-        from certificates import checks  # noqa: F401 - registers them; needs the models
+        from certificates import checks, sealed_tables  # noqa: F401 - registers checks; both need the models
+
+        post_migrate.connect(sealed_tables.install_guards, sender=self)

@@ -7,18 +7,24 @@ import binascii
 import os
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, Protocol
 
 from django.conf import settings
-from django.db.models import Q
+from django.db import IntegrityError
+from django.db.models import Model, Q
 
-from botplatform.errors import InvalidInput
+from botplatform.errors import Conflict, InvalidInput
+from certificates import sealed_tables
 from certificates.errors import EnvelopeBroken, Sealed
 from certificates.keyring.envelope import EnvelopeContext
 from certificates.keyring.keyring import Keyring
-from certificates.models import CertificateVersion, SealedKey
+from certificates.models import CertificateVersion, Place, RetiredKey, SealedKey
 from certificates.pki.secret import Secret
 
 MAX_KEY_FILE_BYTES = 64 * 1024
@@ -104,11 +110,12 @@ def create_keyring(path: Path) -> Keyring:
     except OSError as error:
         path.unlink(missing_ok=True)  # half a key file must not stand in the way of the next attempt
         raise Sealed(f"The keyring file {path} cannot be written: {error.strerror}.") from error
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     return keyring
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Have the names in it on disk, so that a new file survives the power failing."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -120,7 +127,7 @@ def _sync_directory(directory: Path) -> None:
 
 
 def sealed_reason() -> str | None:
-    """Why no key can be opened or stored, in one sentence; None when all is well. One cheap query."""
+    """Why no key can be opened or stored, in one sentence; None when all is well. Two cheap queries."""
     try:
         fitting_keyring()
     except Sealed as sealed:
@@ -131,13 +138,15 @@ def sealed_reason() -> str | None:
 def fitting_keyring() -> Keyring:
     """The keyring, once it is known to be the one that the stored keys were sealed with. Raises Sealed."""
     keyring = load_keyring()
-    foreign = SealedKey.objects.filter(_outside(keyring.key_ids)).values_list("key_id", flat=True).first()
+    foreign = SealedKey.objects.filter(outside(keyring.key_ids)).values_list("key_id", flat=True).first()
     if foreign is not None:
         raise Sealed(f"The keyring is a wrong one: stored keys are sealed with {foreign}, which it does not hold.")
+    if RetiredKey.objects.filter(pk=keyring.active_key_id).exists():
+        raise Sealed(f"The keyring is an old copy: its active key {keyring.active_key_id} was retired by a rotation.")
     return keyring
 
 
-def _outside(key_ids: tuple[str, ...]) -> Q:
+def outside(key_ids: tuple[str, ...]) -> Q:
     """Rows of any other key id, as ranges of the index: `NOT IN` would read every row."""
     ordered = sorted(key_ids)
     outside = Q(key_id__lt=ordered[0]) | Q(key_id__gt=ordered[-1])
@@ -154,48 +163,90 @@ def seal_private_key(*, version: CertificateVersion, private_key: Secret) -> Sea
 
     Raises Sealed without a keyring, or with one that stored keys were not sealed with.
     """
-    keyring = fitting_keyring()
-    envelope = keyring.seal(private_key, context=_context(version))
-    return SealedKey(version=version, envelope=envelope, key_id=keyring.active_key_id)
+    row = SealedKey(version=version)
+    seal_into(row, private_key)
+    return row
 
 
 def open_private_key(*, version: CertificateVersion, sealed_key: SealedKey) -> Secret:
     """The private key of `version` (PKCS#8 DER). Raises Sealed, or EnvelopeBroken if the row was tampered with."""
-    keyring = load_keyring()
-    if sealed_key.key_id not in keyring.key_ids:
-        raise Sealed(f"The keyring does not hold {sealed_key.key_id}, which this private key is sealed with.")
-    return keyring.open(bytes(sealed_key.envelope), context=_context(version))
+    sealed_key.version = version
+    return open_row(sealed_key)
 
 
-def _context(version: CertificateVersion) -> EnvelopeContext:
-    """Bound to the version's id: neither an envelope nor a whole row can be moved to another version."""
-    bot_id = version.certificate.bot_id
-    return EnvelopeContext(
-        model="certificates.SealedKey",
-        object_id=str(version.pk),
-        owner=str(bot_id) if bot_id else "platform",
-        version_number=version.number,
-    )
+# --- Rows with an envelope --------------------------------------------------------------------------------------------
 
 
-# --- Other secrets at rest --------------------------------------------------------------------------------------------
+class SealedRow(Protocol):
+    """A row of any table that holds a secret as an envelope: fields of these names, and what it is bound to."""
+
+    pk: Any
+    envelope: Any
+    key_id: str
+
+    def place(self) -> Place: ...
 
 
-def seal_secret(secret: Secret, *, model: str, object_id: str, owner: str) -> tuple[bytes, str]:
-    """The envelope of another app's secret, and the id of the key that wraps it; both are stored. Raises Sealed.
-
-    It opens only with the same model, row and owner.
-    """
+def seal_into(row: SealedRow, secret: Secret) -> None:
+    """Put the secret into an unsaved row. It opens only in the same place. Raises Sealed."""
     keyring = fitting_keyring()
-    return keyring.seal(secret, context=EnvelopeContext(model, object_id, owner, 0)), keyring.active_key_id
+    row.envelope, row.key_id = keyring.seal(secret, context=_context(row)), keyring.active_key_id
 
 
-def open_secret(envelope: bytes, *, key_id: str, model: str, object_id: str, owner: str) -> Secret:
-    """The secret again. Raises Sealed, or EnvelopeBroken if the row was tampered with."""
+@contextmanager
+def unless_retired() -> Iterator[None]:
+    """Around the saving of what was just sealed. Raises Conflict where a rotation retired its key in between."""
+    try:
+        yield
+    except IntegrityError as error:
+        if sealed_tables.REFUSAL in str(error):
+            raise Conflict("The keyring was rotated at the same moment. Do it again.") from error
+        raise
+
+
+def open_row(row: SealedRow) -> Secret:
+    """The secret of a row. Raises Sealed, or EnvelopeBroken if the row was tampered with."""
     keyring = load_keyring()
-    if key_id not in keyring.key_ids:
-        raise Sealed(f"The keyring does not hold {key_id}, which this secret is sealed with.")
-    return keyring.open(envelope, context=EnvelopeContext(model, object_id, owner, 0))
+    if row.key_id not in keyring.key_ids:
+        _read_again(row)
+        keyring = load_keyring()
+    if row.key_id not in keyring.key_ids:
+        raise Sealed(f"The keyring does not hold {row.key_id}, which this is sealed with.")
+    return keyring.open(bytes(row.envelope), context=_context(row))
+
+
+def _read_again(row: SealedRow) -> None:
+    """The keyring may have been rotated since the row was read: then it is sealed with another key now."""
+    assert isinstance(row, Model)  # noqa: S101
+    stored = type(row)._default_manager.filter(pk=row.pk).values_list("envelope", "key_id").first()
+    if stored is not None:
+        row.envelope, row.key_id = stored
+
+
+def _context(row: SealedRow) -> EnvelopeContext:
+    return EnvelopeContext(*row.place())
+
+
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    """What a row is to hold instead: the same secret under the active key. Nothing is stored yet."""
+
+    envelope: bytes
+    key_id: str
+    secret: Secret
+
+    def is_in(self, row: SealedRow) -> bool:
+        """Whether the row, as stored now, opens and holds the same secret."""
+        return row.key_id == self.key_id and open_row(row).reveal() == self.secret.reveal()
+
+
+def reseal(row: SealedRow) -> Resealed:
+    """Open the row and seal its secret again, with a data key of its own. Raises Sealed, EnvelopeBroken.
+
+    Both layers of an envelope are bound to the id of the key, so wrapping the data key again would not do.
+    """
+    secret, keyring = open_row(row), load_keyring()
+    return Resealed(keyring.seal(secret, context=_context(row)), keyring.active_key_id, secret)
 
 
 # --- Uploads between the preview and the import -----------------------------------------------------------------------

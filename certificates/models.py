@@ -218,8 +218,13 @@ class ChainCertificate(models.Model):
         return self.subject
 
 
+Place = tuple[str, str, str, int]  # what an envelope is bound to: model, object, owner, version number
+
+
 class SealedKey(models.Model):
     """A version's private key as an opaque envelope (`keyring.envelope`). Only `open_credential` reads it."""
+
+    place_needs = ("version__certificate",)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     version = models.OneToOneField(CertificateVersion, on_delete=models.PROTECT, related_name="sealed_key")
@@ -228,7 +233,26 @@ class SealedKey(models.Model):
     sealed_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
-        return f"sealed key of {self.version_id}"
+        return f"private key of {self.version}"
+
+    def place(self) -> Place:
+        """Bound to the version's id: neither an envelope nor a whole row can be moved to another version."""
+        bot_id = self.version.certificate.bot_id
+        owner = str(bot_id) if bot_id else "platform"
+        return "certificates.SealedKey", str(self.version_id), owner, self.version.number
+
+
+class RetiredKey(models.Model):
+    """A key-encryption key that seals nothing any more: triggers refuse rows that were sealed with it meanwhile.
+
+    It stays here when it is dropped from the key file, because another host may still hold a copy of that file.
+    """
+
+    key_id = models.CharField(primary_key=True, max_length=40)
+    retired_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.key_id
 
 
 class TrustStoreQuerySet(models.QuerySet["TrustStore"]):

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from botplatform.bots.models import Bot, validate_slug
-from certificates.models import CertificateVersion, ClientCertificate, TrustStore
+from certificates.models import CertificateVersion, ClientCertificate, Place, TrustStore
 
 if TYPE_CHECKING:
     from botplatform.accounts.models import User
@@ -120,6 +120,8 @@ class SealedHeader(models.Model):
     A new value is a new row, so an older envelope does not open in its place.
     """
 
+    place_needs = ("node",)
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     node = models.ForeignKey(ServiceNode, on_delete=models.CASCADE, related_name="sealed_headers")
     name = models.CharField(max_length=200)
@@ -132,7 +134,12 @@ class SealedHeader(models.Model):
         constraints = (models.UniqueConstraint("node", Lower("name"), name="sealed_header_once"),)
 
     def __str__(self) -> str:
-        return self.name
+        return f"header {self.name} of {self.node.path}"
+
+    def place(self) -> Place:
+        """Bound to the row, its node and its name: neither the envelope nor the row can be moved."""
+        object_id = f"{self.pk}/{self.node_id}/{self.name.lower()}"
+        return "servicenodes.SealedHeader", object_id, str(self.node.bot_id), 0
 
 
 class ConnectionTestQuerySet(models.QuerySet["ConnectionTest"]):

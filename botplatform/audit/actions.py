@@ -50,3 +50,8 @@ class Action(StrEnum):
     WEBHOOK_TRIED = "webhook.tried"
     NOTIFICATION_SENT_AGAIN = "notification.sent_again"
     KEYRING_CREATED = "keyring.created"
+    KEYRING_KEY_ADDED = "keyring.key_added"
+    KEYRING_KEY_ACTIVATED = "keyring.key_activated"
+    KEYRING_RESEALED = "keyring.resealed"  # a batch of rows
+    KEYRING_KEY_RETIRED = "keyring.key_retired"  # nothing is sealed with it from now on
+    KEYRING_KEY_DROPPED = "keyring.key_dropped"  # it is in the key file no more

@@ -26,6 +26,7 @@ class Permission(StrEnum):
     AUDIT_VIEW = "audit.view"
     PLATFORM_VIEW = "platform.view"  # settings page, all people
     USER_MANAGE = "user.manage"  # platform-wide: create users, change anybody's account
+    KEYRING_ROTATE = "keyring.rotate"  # platform-wide
 
 
 # What each of them lets one do, to be said after “you may not”.
@@ -44,6 +45,7 @@ PERMISSION_WORDS = {
     Permission.AUDIT_VIEW: "see the audit trail",
     Permission.PLATFORM_VIEW: "see the platform’s settings and people",
     Permission.USER_MANAGE: "create or change users",
+    Permission.KEYRING_ROTATE: "rotate the keyring",
 }
 
 
@@ -78,12 +80,13 @@ AUDITOR_PERMISSIONS = frozenset({Permission.CONSOLE, Permission.VIEW, Permission
 # What anybody who can sign in may do with what belongs to the platform: its default
 # certificate is presented by everybody's nodes, so everybody may see its public facts.
 EVERYBODY_PERMISSIONS = frozenset({Permission.CONSOLE, Permission.VIEW})
-# What a token can carry: what some route of the HTTP API asks for. People and accounts are managed by people.
+# What a token can carry: what some route of the HTTP API asks for. People manage people, accounts and the keyring.
 TOKEN_PERMISSIONS = frozenset(Permission) - {
     Permission.CONSOLE,
     Permission.PEOPLE_MANAGE,
     Permission.PLATFORM_VIEW,
     Permission.USER_MANAGE,
+    Permission.KEYRING_ROTATE,
 }
 
 

@@ -9,11 +9,10 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
-from botplatform import outbound
+from botplatform import outbound, sealing
 from botplatform.errors import DomainError
 from botplatform.notifications import signing
 from botplatform.notifications.models import Channel, Delivery, WebhookEndpoint
-from botplatform.notifications.secrets import secret_of
 from botplatform.text import printable
 
 TIMEOUT_S = 10.0
@@ -69,7 +68,7 @@ def _webhook(delivery: Delivery) -> str:
 def _request(delivery: Delivery, endpoint: WebhookEndpoint) -> outbound.OutboundRequest:
     body = json.dumps(document(delivery), ensure_ascii=False, separators=(",", ":")).encode()
     signed = signing.headers(
-        secret=secret_of(endpoint),
+        secret=sealing.unseal(endpoint),
         message_id=str(delivery.pk),
         timestamp=int(timezone.now().timestamp()),
         body=body,

@@ -44,6 +44,10 @@ class WebhookEndpoint(models.Model):
     def __str__(self) -> str:
         return self.host
 
+    def place(self) -> tuple[str, str, str, int]:
+        """Bound to the row, its address and its owner: neither the envelope nor the address can be exchanged."""
+        return "notifications.WebhookEndpoint", f"{self.pk}/{self.url}", self.owner, 0
+
     @property
     def host(self) -> str:
         """All of the address that everybody may see."""

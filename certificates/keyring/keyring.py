@@ -34,9 +34,15 @@ class Keyring:
         """The text of the key file, with the keys in the clear. Raises KeyringError if the keys live elsewhere."""
         return self._local().dump()
 
-    def with_new_key(self) -> Keyring:
-        """This keyring and a fresh key, which is active."""
-        return Keyring(self._local().with_new_key())
+    def with_new_key(self, *, active: bool = True) -> Keyring:
+        """This keyring and a fresh key, which is active unless it is only prepared."""
+        return Keyring(self._local().with_new_key(active=active))
+
+    def with_prepared_key_active(self) -> Keyring:
+        """This keyring, with its last key active. Raises KeyringError if no key is prepared."""
+        if not self.prepared_key_ids:
+            raise KeyringError("The keyring holds no prepared key.")
+        return Keyring(self._local().with_active_key(self.prepared_key_ids[-1]))
 
     def without_key(self, key_id: str) -> Keyring:
         """This keyring without a key that nothing is sealed with any more. Raises Sealed for the active one."""
@@ -52,6 +58,16 @@ class Keyring:
     @property
     def key_ids(self) -> tuple[str, ...]:
         return self._provider.key_ids
+
+    @property
+    def old_key_ids(self) -> tuple[str, ...]:
+        """The keys before the active one: they were active, and still open what they sealed."""
+        return self.key_ids[: self.key_ids.index(self.active_key_id)]
+
+    @property
+    def prepared_key_ids(self) -> tuple[str, ...]:
+        """The keys behind the active one: nothing is sealed with them yet."""
+        return self.key_ids[self.key_ids.index(self.active_key_id) + 1 :]
 
     def seal(self, plaintext: Secret, *, context: EnvelopeContext) -> bytes:
         """An envelope that opens only with the same `context`. Each has a data key of its own."""

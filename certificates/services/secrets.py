@@ -5,17 +5,17 @@ from __future__ import annotations
 from django.views.decorators.debug import sensitive_variables
 
 from certificates import key_storage
+from certificates.key_storage import SealedRow
 from certificates.pki.secret import Secret
 
 
 @sensitive_variables()
-def seal_text(text: str, *, model: str, object_id: str, owner: str) -> tuple[bytes, str]:
-    """The envelope of a text, and the id of the key that wraps it. Raises `Sealed`."""
-    return key_storage.seal_secret(Secret(text.encode()), model=model, object_id=object_id, owner=owner)
+def seal_text(row: SealedRow, text: str) -> None:
+    """Put the text into an unsaved row. Raises `Sealed`."""
+    key_storage.seal_into(row, Secret(text.encode()))
 
 
 @sensitive_variables()
-def open_text(envelope: bytes, *, key_id: str, model: str, object_id: str, owner: str) -> str:
+def open_text(row: SealedRow) -> str:
     """The text again. Raises `Sealed`, or `EnvelopeBroken` if the row was tampered with."""
-    secret = key_storage.open_secret(envelope, key_id=key_id, model=model, object_id=object_id, owner=owner)
-    return secret.reveal().decode()
+    return key_storage.open_row(row).reveal().decode()

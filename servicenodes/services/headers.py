@@ -94,14 +94,18 @@ def sealed_names(node: ServiceNode) -> list[str]:
 
 
 def store(node: ServiceNode, order: HeaderOrder) -> None:
-    """Make the sealed headers what the order says, in the transaction that saves the node. Raises `Sealed`."""
+    """Make the sealed headers what the order says, in the transaction that saves the node.
+
+    Raises `Sealed`, and `Conflict` where the keyring was rotated at the same moment.
+    """
     for row in SealedHeader.objects.filter(node=node).only("name"):
         if row.name.lower() not in order.kept:
             row.delete()
     for name, value in order.new.items():
         row = SealedHeader(node=node, name=name)
-        row.envelope, row.key_id = key_storage.seal_secret(value, **_place(row))
-        row.save(force_insert=True)
+        key_storage.seal_into(row, value)
+        with key_storage.unless_retired():
+            row.save(force_insert=True)
 
 
 def open_sealed(*, actor: Actor, node: ServiceNode) -> tuple[tuple[str, Secret], ...]:
@@ -112,9 +116,7 @@ def open_sealed(*, actor: Actor, node: ServiceNode) -> tuple[tuple[str, Secret],
     rows = list(SealedHeader.objects.filter(node=node).select_related("node"))
     if not rows:
         return ()
-    opened = tuple(
-        (row.name, key_storage.open_secret(bytes(row.envelope), key_id=row.key_id, **_place(row))) for row in rows
-    )
+    opened = tuple((row.name, key_storage.open_row(row)) for row in rows)
     with transaction.atomic(durable=True):
         trail.record(
             actor=actor,
@@ -126,9 +128,3 @@ def open_sealed(*, actor: Actor, node: ServiceNode) -> tuple[tuple[str, Secret],
             facts={"purpose": "invoke", "headers": [name for name, _ in opened]},
         )
     return opened
-
-
-def _place(row: SealedHeader) -> dict[str, str]:
-    """Bound to the row, its node and its name: neither the envelope nor the row can be moved."""
-    object_id = f"{row.pk}/{row.node_id}/{row.name.lower()}"
-    return {"model": "servicenodes.SealedHeader", "object_id": object_id, "owner": str(row.node.bot_id)}

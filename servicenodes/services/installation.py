@@ -17,8 +17,7 @@ from botplatform.audit.actions import Action
 from botplatform.audit.trail import record
 from certificates.errors import Sealed
 from certificates.key_storage import create_keyring
-from certificates.models import SealedKey
-from servicenodes.models import SealedHeader
+from certificates.sealed_tables import sealed_models
 
 ADMINISTRATOR = "admin"
 PASSWORD_BYTES = 15  # 120 bits, 20 characters
@@ -44,7 +43,7 @@ def ensure_keyring(*, actor: Actor) -> bool:
     path = Path(settings.KEYRING_FILE)
     if path.exists():
         return False
-    if SealedKey.objects.exists() or SealedHeader.objects.exists():
+    if any(model._default_manager.exists() for model in sealed_models()):
         raise Sealed(f"The keyring {path} is missing, and the database holds keys sealed by it. Restore it.")
     with transaction.atomic():
         create_keyring(path)

@@ -19,7 +19,7 @@ from botplatform.bots.roles import Permission
 from botplatform.jobs.duties import states
 from botplatform.jobs.heartbeat import STALE_AFTER
 from botplatform.jobs.models import WorkerHeartbeat
-from certificates.services.state import sealed_reason
+from certificates.services.state import key_states, sealed_reason
 
 PACKAGES = ("Django", "cryptography", "pyOpenSSL")
 
@@ -32,6 +32,7 @@ def settings_page(request: HttpRequest) -> HttpResponse:
         "sealed": sealed_reason(),
         "groups": (("Console", _console()), ("Keys", _keys()), ("Outgoing calls", _outgoing())),
         "egress_allow": settings.EGRESS_ALLOW,
+        "key_states": key_states(),
         "versions": _versions(),
         "duties": states(),
         "workers": WorkerHeartbeat.objects.filter(beat_at__gt=timezone.now() - STALE_AFTER),

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
+from botplatform import sealing
 from botplatform.accounts.actors import Actor
 from botplatform.audit import trail
 from botplatform.audit.actions import Action
@@ -17,7 +18,6 @@ from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict, InvalidInput
 from botplatform.notifications import signing
 from botplatform.notifications.models import Channel, Delivery, WebhookEndpoint
-from botplatform.notifications.secrets import seal_secret
 from botplatform.validation import check_model, one_line
 
 MOST = 10
@@ -41,7 +41,7 @@ def add_endpoint(*, actor: Actor, owner: Bot | None, url: str) -> tuple[WebhookE
     if known.count() >= MOST:
         raise Conflict(f"There are {MOST} endpoints already. Remove one first.")
     secret = signing.new_secret()
-    seal_secret(endpoint, secret)
+    sealing.seal(endpoint, secret)
     check_model(endpoint)
     endpoint.save(force_insert=True)
     _record(actor, Action.WEBHOOK_ADDED, endpoint)

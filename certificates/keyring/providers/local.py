@@ -53,10 +53,14 @@ class LocalKeys:
     def key_ids(self) -> tuple[str, ...]:
         return tuple(self._keys)
 
-    def with_new_key(self) -> LocalKeys:
-        """The same keys and a fresh one, which is active."""
+    def with_new_key(self, *, active: bool = True) -> LocalKeys:
+        """The same keys and a fresh one behind them, which is active unless it is only prepared."""
         key_id = f"k{os.urandom(6).hex()}"
-        return LocalKeys({**self._keys, key_id: Secret(os.urandom(KEY_BYTES))}, key_id)
+        return LocalKeys({**self._keys, key_id: Secret(os.urandom(KEY_BYTES))}, key_id if active else self._active)
+
+    def with_active_key(self, key_id: str) -> LocalKeys:
+        """The same keys, another of them active."""
+        return LocalKeys(self._keys, key_id)
 
     def without_key(self, key_id: str) -> LocalKeys:
         """The other keys. Raises Sealed for the active key: nothing could be sealed any more."""

@@ -25,6 +25,7 @@ ON_THE_BOT = {
     Permission.AUDIT_VIEW:          ("yes", "yes", "yes", "no", "no", "no", "no"),
     Permission.PLATFORM_VIEW:       ("yes", "yes", "no", "no", "no", "no", "no"),
     Permission.USER_MANAGE:         ("yes", "no", "no", "no", "no", "no", "no"),
+    Permission.KEYRING_ROTATE:      ("yes", "no", "no", "no", "no", "no", "no"),
 }  # fmt: skip
 PEOPLE = ("administrator", "auditor", "owner", "manager", "developer", "viewer", "stranger")
 PLATFORM_ROLES = {"administrator": "administrator", "auditor": "auditor"}

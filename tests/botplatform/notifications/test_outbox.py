@@ -8,13 +8,13 @@ import pytest
 from django.db import transaction
 from pytest_django import Settings
 
+from botplatform import sealing
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from botplatform.errors import Conflict, DomainError, InvalidInput, NotAllowed
 from botplatform.notifications.models import Delivery, DeliveryState, WebhookEndpoint
-from botplatform.notifications.secrets import secret_of
 from botplatform.notifications.services.outbox import post, send_again
 from botplatform.notifications.services.webhooks import add_endpoint, remove_endpoint, send_test
 
@@ -92,10 +92,10 @@ def test_the_secret_is_sealed_and_bound_to_its_row(bot: Bot, operator: Actor) ->
     endpoint, secret = add_endpoint(actor=operator, owner=bot, url=URL)
     assert secret.startswith("whsec_")
     assert secret.encode() not in bytes(endpoint.envelope)
-    assert secret_of(WebhookEndpoint.objects.get(pk=endpoint.pk)) == secret
+    assert sealing.unseal(WebhookEndpoint.objects.get(pk=endpoint.pk)) == secret
     endpoint.url = "https://elsewhere.example/in"
     with pytest.raises(DomainError):
-        secret_of(endpoint)
+        sealing.unseal(endpoint)
 
 
 @pytest.mark.parametrize(
