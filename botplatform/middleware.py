@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from django.conf import settings
@@ -39,7 +40,7 @@ class BodyLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        limit = _limit(request)
         try:
             length = int(request.META.get("CONTENT_LENGTH") or 0)
         except ValueError:
@@ -58,7 +59,22 @@ class BodyLimitMiddleware:
         return error_page(request, InvalidInput(text, code="too_large"), 413, back=request.get_full_path())
 
 
+def _limit(request: HttpRequest) -> int | None:
+    """How long the body may be."""
+    if takes_definitions(request):
+        return settings.DEFINITION_UPLOAD_BYTES
+    return settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
+def takes_definitions(request: HttpRequest) -> bool:
+    """Whether files are sent to an address that takes exports of bots."""
+    multipart = request.content_type == "multipart/form-data"
+    return multipart and re.fullmatch(settings.DEFINITION_PATHS, request.path_info) is not None
+
+
 def _too_large(request: HttpRequest) -> str:
+    if takes_definitions(request):
+        return "That is more than can be uploaded: at most 8 MB. Pack the export as a zip file."
     if request.content_type != "multipart/form-data":
         most_kb = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024
         return f"The body is more than can be read: at most {most_kb} KB."

@@ -179,7 +179,10 @@ STORAGES = {
 }
 # Uploads hold private keys: they stay in memory, whatever their size; the cap keeps that size small.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
-FILE_UPLOAD_MAX_MEMORY_SIZE = MAX_UPLOAD_KB * 1024 * 12
+# Exports of bots are larger: the addresses that take them have a cap of their own (`BodyLimitMiddleware`).
+DEFINITION_PATHS = r"/(api/v1/)?(bots/[^/]+/)?definition/?"
+DEFINITION_UPLOAD_BYTES = 9 * 1024 * 1024  # of a whole request; `servicenodes.definitions` reads at most 8 MB of it
+FILE_UPLOAD_MAX_MEMORY_SIZE = max(MAX_UPLOAD_KB * 1024 * 12, DEFINITION_UPLOAD_BYTES)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_UPLOAD_KB * 1024 * 12
 
 # --- Security headers -----------------------------------------------------------------------------------------------

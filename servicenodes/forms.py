@@ -9,11 +9,13 @@ from django import forms
 from django.db.models import Q, QuerySet
 
 from botplatform.bots.models import PLATFORM_SLUG, Bot
-from botplatform.console.forms import SearchedChoiceField, offer_choices
+from botplatform.console.forms import ManyFilesField, SearchedChoiceField, offer_choices
 from certificates.models import ClientCertificate, TrustStore
 from certificates.services.rotation import MAX_REASON
-from servicenodes.models import MAX_BODY_LENGTH, Method, ServiceNode, TLSVersion
+from servicenodes.definitions.files import MAX_BYTES
+from servicenodes.models import MAX_BODY_LENGTH, ServiceNode, TLSVersion
 from servicenodes.secret_headers import is_credential
+from servicenodes.templating import METHODS
 
 VERDICT_CHOICES = [("", "Any result"), ("accepted", "Accepted"), ("failing", "Failing"), ("never", "Never tested")]
 
@@ -59,6 +61,12 @@ def header_lines(text: str) -> dict[str, str]:
     return headers
 
 
+def method_choices(now: str) -> list[tuple[str, str]]:
+    """The methods, and a variable: the one the node has, else one of the obvious name."""
+    variable = now if "{{" in now else "{{method}}"
+    return [*((name, name) for name in METHODS), (variable, f"{variable}, given with each call")]
+
+
 class NodeForm(forms.Form):
     """One service node. `revision` is the one that was shown; it guards against lost updates."""
 
@@ -70,7 +78,7 @@ class NodeForm(forms.Form):
         label="Short name",
         help_text="For addresses and commands. Left empty, it is made from the name.",
     )
-    method = forms.ChoiceField(choices=[(name, name) for name in Method.values])
+    method = forms.ChoiceField()
     url = forms.CharField(
         max_length=2000,
         label="URL",
@@ -127,6 +135,7 @@ class NodeForm(forms.Form):
 
     def __init__(self, *args: Any, bot: Bot, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["method"].choices = method_choices(str(self.initial.get("method") or ""))  # type: ignore[attr-defined]
         certificates = ClientCertificate.objects.filter(usable_by(bot)).select_related("bot")
         stores = TrustStore.objects.filter(usable_by(bot)).select_related("bot")
         self.fields["certificate"].queryset = certificates  # type: ignore[attr-defined]
@@ -210,6 +219,33 @@ class AttachManyForm(forms.Form):
     def __init__(self, *args: Any, nodes: QuerySet[ServiceNode], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["nodes"].queryset = nodes  # type: ignore[attr-defined]
+
+
+class DefinitionForm(forms.Form):
+    """The export of a bot builder. `upload` is the sealed definition of the step before."""
+
+    files = ManyFilesField(required=False, allow_empty_file=True, label="Files of the export")  # type: ignore[assignment]
+    slug = forms.CharField(
+        max_length=63,
+        required=False,
+        label="Short name of the bot",
+        help_text="For addresses and commands. Left empty, it is made from the name of the bot.",
+    )
+    upload = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, bot: Bot | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        widget = self.fields["files"].widget
+        widget.attrs["accept"] = ".zip,.json"
+        widget.max_kb = MAX_BYTES // 1024
+        if bot is not None:
+            del self.fields["slug"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if "files" in cleaned and not cleaned["files"] and not cleaned.get("upload"):
+            self.add_error("files", "Choose the zip that the bot builder exported, or its JSON files.")
+        return cleaned
 
 
 class NodeFilter(forms.Form):

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from botplatform.bots.models import Bot, validate_slug
 from certificates.models import CertificateVersion, ClientCertificate, Place, TrustStore
+from servicenodes.templating import METHODS
 
 if TYPE_CHECKING:
     from botplatform.accounts.models import User
@@ -24,16 +25,7 @@ if TYPE_CHECKING:
 
 
 MAX_BODY_LENGTH = 100_000
-
-
-class Method(models.TextChoices):
-    """HTTP methods a service node may use."""
-
-    GET = "GET"
-    POST = "POST"
-    PUT = "PUT"
-    PATCH = "PATCH"
-    DELETE = "DELETE"
+MAX_METHOD_LENGTH = 69  # of a variable, with the longest name
 
 
 class TLSVersion(models.TextChoices):
@@ -51,6 +43,10 @@ class ServiceNodeQuerySet(models.QuerySet["ServiceNode"]):
             return self  # as in `visible_filter`: no condition where every row meets it
         return self.filter(bot__in=Bot.objects.visible_to(viewer).values("pk"))
 
+    def with_url(self) -> ServiceNodeQuerySet:
+        """Those that can be tested and called."""
+        return self.exclude(url="")
+
 
 class ServiceNode(models.Model):
     """One outbound API call of a bot's dialog: method, URL, headers, TLS policy."""
@@ -60,8 +56,8 @@ class ServiceNode(models.Model):
     dialog = models.CharField(max_length=200, blank=True)
     name = models.CharField(max_length=200)
     slug = models.CharField(max_length=63, validators=[validate_slug])
-    method = models.CharField(max_length=7, choices=Method.choices, default=Method.GET)
-    url = models.CharField(max_length=2000)
+    method = models.CharField(max_length=MAX_METHOD_LENGTH, default="GET")  # one of METHODS, or one variable
+    url = models.CharField(max_length=2000, blank=True)  # empty: of an import that knows none, see `exported_url`
     headers = models.JSONField(default=dict, blank=True)  # those that are no secret; the rest are `sealed_headers`
     body = models.TextField(blank=True, default="", max_length=MAX_BODY_LENGTH)
     certificate = models.ForeignKey(
@@ -76,6 +72,11 @@ class ServiceNode(models.Model):
     timeout_s = models.PositiveSmallIntegerField(default=10, validators=[MinValueValidator(1), MaxValueValidator(60)])
     revision = models.PositiveIntegerField(default=1)  # grows with every change; guards against lost updates
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Of nodes that came with a bot definition: which one it is there, in place of a URL that cannot be called what the
+    # definition says, and a keyed digest of the secret header values that came last.
+    external_id = models.CharField(max_length=200, blank=True, default="", editable=False)
+    exported_url = models.CharField(max_length=2000, blank=True, default="", editable=False)
+    secrets_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
     # The test that finished last, repeated here: lists sort and count by it, and tests outnumber nodes.
     last_verdict = models.CharField(max_length=30, blank=True, default="", editable=False)  # empty: never tested
     last_summary = models.TextField(blank=True, default="", editable=False)
@@ -87,10 +88,17 @@ class ServiceNode(models.Model):
         ordering = ("bot__slug", "dialog", "name")
         constraints = (
             models.UniqueConstraint(name="node_slug_once", fields=("bot", "slug")),
-            models.CheckConstraint(name="node_method_known", condition=Q(method__in=Method.values)),
+            models.UniqueConstraint(
+                name="node_external_id_once", fields=("bot", "external_id"), condition=~Q(external_id="")
+            ),
+            models.CheckConstraint(
+                name="node_method_known", condition=Q(method__in=METHODS) | Q(method__startswith="{{")
+            ),
             models.CheckConstraint(name="node_min_tls_known", condition=Q(min_tls__in=TLSVersion.values)),
             models.CheckConstraint(name="node_timeout_range", condition=Q(timeout_s__gte=1, timeout_s__lte=60)),
-            models.CheckConstraint(name="node_url_https", condition=Q(url__startswith="https://")),
+            models.CheckConstraint(
+                name="node_url_https", condition=Q(url__startswith="https://") | (Q(url="") & ~Q(exported_url=""))
+            ),
             models.CheckConstraint(name="node_name_given", condition=~Q(name="")),
             models.CheckConstraint(name="node_slug_form", condition=Q(slug__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*\Z")),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Schema
@@ -13,7 +13,10 @@ from certificates.schemas import VersionOut
 from servicenodes.models import MAX_BODY_LENGTH
 
 SLUG = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Method = (
+    Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    | Annotated[str, Field(pattern=r"^\{\{ ?[A-Za-z_][A-Za-z0-9_]{0,62} ?\}\}$", description="One `{{variable}}`.")]
+)
 TLSVersion = Literal["1.2", "1.3"]
 Certificate = Field(default=None, max_length=130, description="`bot-slug/name` or `platform/name`; null: the default.")
 Store = Field(default=None, max_length=130, description="A trust store's name or path; null: the system's.")
@@ -75,7 +78,8 @@ class NodeOut(Schema):
     name: str
     dialog: str
     method: Method
-    url: str
+    url: str = Field(description="Empty: the node came with a bot definition that names none that can be called.")
+    exported_url: str = Field(description="What the bot definition says in place of a URL that can be called.")
     headers: dict[str, str]
     sealed_headers: list[str]
     body: str
@@ -224,3 +228,66 @@ class InvokeOut(Schema):
     timing_ms: dict[str, float]
     reused: bool
     client_certificate: PresentedOut
+
+
+class DefinitionOptions(Schema):
+    """What to do with the export."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    check: bool = Field(default=False, description="Say what would happen, store nothing.")
+
+
+class DefinitionFacts(Schema):
+    """The bot as the export calls it."""
+
+    id: str
+    name: str
+    language: str
+
+
+class NodeUpdated(Schema):
+    """A service node that was known, and what of it changed."""
+
+    node: str
+    fields: list[str]
+
+
+class NodeSkipped(Schema):
+    """A service node of the export that becomes none here."""
+
+    node: str = Field(description="`dialog / name`, as in the bot builder.")
+    why: str
+
+
+class DefinitionNote(Schema):
+    """What a person should know."""
+
+    node: str | None = Field(description="null: it is about the whole export.")
+    text: str
+
+
+class VariableOut(Schema):
+    """What a variable of the bot builder is called here."""
+
+    node: str
+    builder: str = Field(description="What stands between the braces in the bot builder.")
+    variable: str
+
+
+class DefinitionOut(Schema):
+    """What the import of a bot definition did, or would do. Nodes are named `bot-slug/node-slug`."""
+
+    bot: str
+    bot_created: bool
+    changed: bool
+    checked: bool = Field(description="True: nothing was stored.")
+    definition: DefinitionFacts
+    created: list[str]
+    updated: list[NodeUpdated]
+    unchanged: list[str]
+    skipped: list[NodeSkipped]
+    needs_url: list[str] = Field(description="Those of them that have no URL yet.")
+    gone: list[str] = Field(description="Made by an earlier import and not in this export; they are kept.")
+    notes: list[DefinitionNote]
+    variables: list[VariableOut]

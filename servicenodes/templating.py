@@ -1,4 +1,4 @@
-"""Templates of a service node: `{{name}}` in the URL, in header values and in the body. Pure.
+"""Templates of a service node: `{{name}}` in the method, the URL, header values and the body. Pure.
 
 Strict: a variable without a value and `{{` that begins no variable are errors. Each value is escaped for the place
 where its variable stands, and cannot leave it. A host or port can never come from a variable: what is called is
@@ -20,6 +20,7 @@ from servicenodes.escaping import Value, refuse
 
 _VARIABLE = re.compile(r"(?<!\{)\{\{ ?([A-Za-z_][A-Za-z0-9_]{0,62}) ?\}\}", re.ASCII)
 _JSON_STRINGS = re.compile(r"\\.?|\"", re.DOTALL)
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")  # that a service node may use
 Escape = Callable[[str, Value], str]
 Values = Mapping[str, Value]
 
@@ -72,6 +73,30 @@ def _value(values: Values, name: str) -> Value:
         return values[name]
     except KeyError:
         raise InvalidInput(f"The variable “{name}” has no value.", field=name, code="variable_missing") from None
+
+
+# --- Method -----------------------------------------------------------------------------------------------------------
+
+
+def render_method(template: str, values: Values) -> str:
+    """The method. Raises `InvalidInput` for a value that is none of `METHODS`, spelt as there."""
+    parts = split(template)
+    if len(parts) == 1:
+        return template
+    value = _value(values, parts[1])
+    if value not in METHODS:
+        raise refuse(parts[1], f"stands for the method, and is none of {', '.join(METHODS)}")
+    return str(value)
+
+
+def check_method(template: str) -> None:
+    """Raise `InvalidInput` (field `method`) unless it is one of `METHODS`, or one variable and nothing else."""
+    if template in METHODS:
+        return
+    parts = _VARIABLE.split(template)
+    if len(parts) != 3 or parts[0] or parts[2]:
+        text = f"The method is one of {', '.join(METHODS)}, or one variable, written {{{{name}}}}."
+        raise InvalidInput(text, field="method")
 
 
 # --- URL --------------------------------------------------------------------------------------------------------------

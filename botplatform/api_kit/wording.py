@@ -34,8 +34,9 @@ EXPECTED = {
 }
 SENTENCES = {"missing": "This is missing.", "extra_forbidden": "There is no such field."}
 SLUG_PATTERN = "[a-z0-9]+(?:-[a-z0-9]+)*"
+VARIABLE_PATTERN, VARIABLE = r"\{\{", "one {{variable}}"
 SLUG = "lower-case letters and digits, with single hyphens between them"
-_ALTERNATIVE = re.compile(r"str|int|float|bool|none|literal\[.*\]")
+_ALTERNATIVE = re.compile(r"(?:constrained-)?str|int|float|bool|none|literal\[.*\]")
 
 Found = Mapping[str, Any]
 
@@ -75,7 +76,8 @@ def _detail(alternatives: list[Found]) -> str:
 def _expected(found: Found) -> str:
     context = found.get("ctx") or {}
     if found["type"] == "string_pattern_mismatch":
-        return SLUG if SLUG_PATTERN in str(context.get("pattern")) else ""
+        pattern = str(context.get("pattern"))
+        return SLUG if SLUG_PATTERN in pattern else VARIABLE if VARIABLE_PATTERN in pattern else ""
     try:
         return EXPECTED.get(found["type"], "").format(**context)
     except KeyError:

@@ -14,6 +14,7 @@ class Action(StrEnum):
     BOT_CREATED = "bot.created"
     BOT_CHANGED = "bot.changed"
     BOT_DELETED = "bot.deleted"
+    DEFINITION_IMPORTED = "bot.definition_imported"
     TOKEN_CREATED = "token.created"  # noqa: S105
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
     MEMBER_ADDED = "member.added"

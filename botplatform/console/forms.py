@@ -23,10 +23,11 @@ class ManyFilesInput(forms.ClearableFileInput):
     """A file input for several files."""
 
     allow_multiple_selected = True
+    max_kb: int | None = None  # None: as for certificates
 
     def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
         """With the limits, so that the page can tell before anything is sent."""
-        limits = {"data-max-kb": settings.MAX_UPLOAD_KB, "data-max-files": MAX_FILES}
+        limits = {"data-max-kb": self.max_kb or settings.MAX_UPLOAD_KB, "data-max-files": MAX_FILES}
         return super().build_attrs(base_attrs, extra_attrs) | limits
 
 

@@ -44,7 +44,7 @@ def _fill(plan: CallPlan, variables: Values, payload: bytes | None, content_type
         headers.append(("Content-Type", kind))
     headers += [(name, value.reveal().decode("ascii")) for name, value in plan.sealed]
     return CallRequest(
-        method=plan.method,
+        method=templating.render_method(plan.method, variables),
         url=templating.render_url(plan.url, variables),
         headers=tuple(headers),
         body=body,

@@ -19,14 +19,14 @@ from botplatform.validation import check_model, one_line, refuse_route, slug_fro
 from certificates.models import ClientCertificate, TrustStore
 from servicenodes.models import ServiceNode
 from servicenodes.services.headers import arrange, sealed_names, store
-from servicenodes.templating import check_templates
+from servicenodes.templating import check_method, check_templates
 from servicenodes.tls.target import normalise_host, parse_target
 
 SLUG_LENGTH = 63
 NEW_NODE = "new"  # the page of the form; a node of this slug would hide behind it
 CHANGEABLE = frozenset(
     {"slug", "name", "dialog", "method", "url", "headers", "sealed_headers", "body", "certificate", "trust_store"}
-    | {"server_name", "min_tls", "require_mutual_tls", "timeout_s"}
+    | {"server_name", "min_tls", "require_mutual_tls", "timeout_s", "exported_url", "secrets_digest"}
 )
 
 
@@ -49,11 +49,15 @@ def create_node(
     min_tls: str = "1.2",
     require_mutual_tls: bool = True,
     timeout_s: int | None = None,
+    external_id: str = "",
+    exported_url: str = "",
+    secrets_digest: str = "",
 ) -> ServiceNode:
     """Make a service node. Without a slug one is made from the name; without a timeout TEST_TIMEOUT_S applies.
 
-    URL, header values and body are templates (`templating`). Headers that carry a credential are sealed, as are those
-    of `sealed_headers`. Raises `NotAllowed`, `InvalidInput` (`field` names the argument), `Conflict` for a taken slug,
+    The last three are the import's (`services.definitions`): with `exported_url` the URL may be empty. Method, URL,
+    header values and body are templates (`templating`). Headers that carry a credential are sealed, as are those of
+    `sealed_headers`. Raises `NotAllowed`, `InvalidInput` (`field` names the argument), `Conflict` for a taken slug,
     `Sealed`.
     """
     authorize(actor, Permission.NODE_CHANGE, bot=bot)
@@ -66,6 +70,7 @@ def create_node(
     node.certificate, node.trust_store = certificate, trust_store
     node.server_name, node.min_tls, node.require_mutual_tls = server_name, min_tls, require_mutual_tls
     node.timeout_s = settings.TEST_TIMEOUT_S if timeout_s is None else timeout_s
+    node.external_id, node.exported_url, node.secrets_digest = external_id, exported_url, secrets_digest
     node.slug = slug or free_slug(bot, name)
     _check(node)
     try:
@@ -198,8 +203,10 @@ def _check(node: ServiceNode) -> None:
     """Bring the node's values into their stored form. Raises `InvalidInput`."""
     node.name = one_line(node.name, field="name", label="The name", max_length=200)
     node.dialog = one_line(node.dialog, field="dialog", label="The dialog", max_length=200, required=False)
-    parse_target(node.url)
-    node.url = "https" + node.url[len("https") :]  # the scheme in lower case
+    check_method(node.method)
+    if node.url or not node.exported_url:
+        parse_target(node.url)
+        node.url = "https" + node.url[len("https") :]  # the scheme in lower case
     if node.server_name:
         node.server_name = normalise_host(node.server_name, field="server_name")
     check_templates(url=node.url, headers=node.headers, body=node.body)
@@ -211,9 +218,10 @@ def _check(node: ServiceNode) -> None:
 
 def _check_same_host(before: str, after: str) -> None:
     """Raise `InvalidInput` if secret values, kept without being given, would go elsewhere."""
-    old, new = parse_target(before).authority, parse_target(after).authority
+    old, new = parse_target(before).authority if before else "", parse_target(after).authority
     if old != new:
-        text = f"The secret headers were given for {old}. Give their values again for {new}, or leave them out."
+        given = f"for {old}" if old else "before the URL was known"
+        text = f"The secret headers were given {given}. Give their values again for {new}, or leave them out."
         raise InvalidInput(text, field="sealed_headers")
 
 
@@ -233,6 +241,7 @@ def _facts(node: ServiceNode) -> dict[str, object]:
         "dialog": node.dialog,
         "method": node.method,
         "url": node.url,
+        "exported_url": node.exported_url,
         "headers": sorted(node.headers),
         "body": f"{len(node.body)} characters" if node.body else "",
         "certificate": node.certificate.path if node.certificate else None,

@@ -32,6 +32,7 @@ from servicenodes.models import ServiceNode
 from servicenodes.resolution import Rule
 from servicenodes.services.filling import unchanging_request
 from servicenodes.services.headers import open_sealed
+from servicenodes.services.requests import callable_url
 from servicenodes.tls.address_policy import AddressPolicy
 from servicenodes.tls.invoke_request import Prepared
 from servicenodes.tls.target import parse_target
@@ -56,8 +57,8 @@ Stamp = tuple[object, ...]
 
 @dataclass(frozen=True, eq=False)
 class CallPlan:
-    """A node as a call needs it: values only. `required` are the variables of URL and headers, `in_body` those of the
-    body. Sealed headers are open; their `repr` shows nothing."""
+    """A node as a call needs it: values only. `required` are the variables of method, URL and headers, `in_body` those
+    of the body. Sealed headers are open; their `repr` shows nothing."""
 
     node_id: uuid.UUID
     path: str
@@ -171,7 +172,7 @@ def _build(actor: Actor, key: uuid.UUID) -> CallPlan:
         raise NotFound("There is no such service node any more.")
     effective = effective_certificate(node)
     certificate = effective.certificate
-    target = parse_target(node.url)
+    target = parse_target(callable_url(node))
     return CallPlan(
         node_id=node.pk,
         path=node.path,
@@ -202,8 +203,8 @@ def _build(actor: Actor, key: uuid.UUID) -> CallPlan:
 
 
 def variables_of_request(node: ServiceNode) -> frozenset[str]:
-    """The variables of the node's URL and headers."""
-    texts = (node.url, *node.headers.values())
+    """The variables of the node's method, URL and headers."""
+    texts = (node.method, node.url, *node.headers.values())
     return frozenset().union(*(templating.variables_of(text) for text in texts))
 
 

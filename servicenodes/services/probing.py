@@ -29,6 +29,7 @@ from servicenodes.services.requests import (
     ProbeOptions,
     advice_of_node,
     advice_of_version,
+    callable_url,
     hosts_of,
     probe_request,
     unusable_observation,
@@ -103,7 +104,7 @@ def test_now(
     nodes.check_owned(node, options.certificate, field="certificate")
     nodes.check_owned(node, options.trust_store, field="trust_store")
     _check_version(options.certificate or effective_certificate(node).certificate, options)
-    probe_request(node.url, node, options, Presented())  # refuses bad options before anything is stored
+    probe_request(callable_url(node), node, options, Presented())  # refuses bad options before anything is stored
     with transaction.atomic():
         test = recording.store_request(actor=actor, node=node, started_at=timezone.now())
     try:

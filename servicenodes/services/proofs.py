@@ -69,7 +69,7 @@ def evidence_for(version: CertificateVersion, viewer: User | None = None) -> Evi
     """What is proven of a version on the nodes that present its certificate now. Without a viewer nothing is hidden."""
     comparisons = version.proofs.filter(kind=Proof.Kind.COMPARISON).select_related("now_version", "next_version")
     proof = comparisons.order_by("-requested_at").first()
-    nodes = list(nodes_presenting(version.certificate))
+    nodes = list(nodes_presenting(version.certificate).with_url())
     tests = _tests(proof)
     prefetch_related_objects(nodes, "trust_store")
     visible = None if viewer is None else set(Bot.objects.visible_to(viewer).values_list("pk", flat=True))

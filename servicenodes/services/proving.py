@@ -98,7 +98,7 @@ def _new(actor: Actor, version: CertificateVersion, kind: Proof.Kind, *, now: Ce
 
 def _queue(proof: Proof, sides: Iterable[Side]) -> int:
     """Queue a test of each side for each node; how many."""
-    tests = [_test(proof, node, side) for node in nodes_presenting(proof.certificate) for side in sides]
+    tests = [_test(proof, node, side) for node in nodes_presenting(proof.certificate).with_url() for side in sides]
     ConnectionTest.objects.bulk_create(tests)
     for test in tests:
         _enqueue(test.pk)

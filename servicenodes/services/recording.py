@@ -18,6 +18,7 @@ from botplatform.audit.actions import Action
 from certificates.models import CertificateVersion
 from servicenodes.models import ConnectionTest, ServiceNode
 from servicenodes.services import alarms, limits, nodes, server_certificates
+from servicenodes.services.requests import callable_url
 from servicenodes.tls.observation import Step
 from servicenodes.tls.report import step_as_json
 from servicenodes.tls.target import parse_target
@@ -29,7 +30,7 @@ LEASE_SPARE = timedelta(seconds=30)  # beyond the timeout of the whole test
 def store_request(*, actor: Actor, node: ServiceNode, started_at: datetime | None = None) -> ConnectionTest:
     """A new row within the limits, and its audit row. Call it inside a transaction. Raises `TooManyTests`."""
     now = timezone.now()
-    target = parse_target(node.url).authority
+    target = parse_target(callable_url(node)).authority
     limits.check_limits(actor, target, now)
     test = ConnectionTest.objects.create(
         node=node,

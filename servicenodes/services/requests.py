@@ -66,6 +66,14 @@ def probe_request(url: str, node: ServiceNode | None, options: ProbeOptions, pre
     )
 
 
+def callable_url(node: ServiceNode) -> str:
+    """The node's URL. Raises `InvalidInput` where its bot definition named none that can be called."""
+    if not node.url:
+        text = f"“{node.path}” has no URL yet: its bot definition says “{node.exported_url}”. Edit it and give it one."
+        raise InvalidInput(text, field="url", code="url_missing")
+    return node.url
+
+
 def sample_url(url: str) -> str:
     """The URL with the name of each variable in its place: the verdict does not depend on their values."""
     return templating.render_url(url, {name: name for name in templating.variables_of(url)})

@@ -48,7 +48,7 @@ def try_call(
 
 
 def wanted_variables(node: ServiceNode) -> tuple[str, ...]:
-    """The variables of the node's URL, headers and body, in the order of their names."""
+    """The variables of the node's method, URL, headers and body, in the order of their names."""
     return tuple(sorted(variables_of_request(node) | templating.variables_of(node.body)))
 
 

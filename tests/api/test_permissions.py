@@ -33,6 +33,7 @@ UPLOADS: dict[str, dict[str, Any]] = {
     "add_version": {"files": b"-"},
     "import_anchors": {"name": "new", "files": b"-"},
     "inspect_files": {"files": b"-", "bot": "acme"},
+    "import_definition": {"files": b"-"},
 }
 ANYWHERE = {"list_events", "inspect_files"}
 REACHED = {200, 201, 204, 409, 422, 424}  # what comes after the permission

@@ -23,6 +23,7 @@ NODE = {"name": "n", "url": "https://x.example/"}
         ("POST", "/bots", {"slug": "x", "owner": "me"}, "owner", "There is no such field."),
         ("POST", NODES, {**NODE, "slug": "A b"}, "slug", "lower-case letters and digits"),
         ("POST", NODES, {**NODE, "method": "BREW"}, "method", "'GET'"),
+        ("POST", NODES, {**NODE, "method": "{{a}}b"}, "method", "or one {{variable}}."),
         ("POST", NODES, {**NODE, "timeout_s": 61}, "timeout_s", "Send at most 60."),
         ("POST", NODES, {**NODE, "headers": {"X-A": 5}}, "headers.X-A", "Send text."),
         ("POST", f"{NODES}/pay/invoke", {"variables": {"a": {}}}, "variables.a", "Send text, or a whole number"),

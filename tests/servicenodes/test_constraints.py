@@ -32,6 +32,7 @@ def refuses(write: Callable[[], object]) -> bool:
         {"slug": "node\n"},
         {"name": ""},
         {"method": "TRACE"},
+        {"method": ""},
         {"url": "http://api.bank.example/"},
         {"url": ""},
         {"min_tls": "1.1"},
@@ -43,6 +44,13 @@ def test_values_of_a_node(bot: Bot, values: dict[str, Any]) -> None:
     assert refuses(lambda: make_node(bot, **{"slug": "node", **values}))
     make_node(bot, "node")
     assert refuses(lambda: ServiceNode.objects.filter(slug="node").update(**values))
+
+
+def test_a_method_may_be_a_variable_and_a_url_empty_where_an_export_named_none(bot: Bot) -> None:
+    make_node(bot, "a", method="{{method}}", url="", exported_url="{{context_base}}/x", external_id="st-1/a")
+    make_node(bot, "b")
+    make_node(bot, "c")
+    assert refuses(lambda: make_node(bot, "d", external_id="st-1/a"))
 
 
 def test_a_slug_is_unique_within_its_bot(bot: Bot, other_bot: Bot) -> None:

@@ -15,13 +15,16 @@ from hypothesis import strategies as st
 from botplatform.errors import InvalidInput
 from servicenodes.escaping import Value
 from servicenodes.templating import (
+    METHODS,
     BodyKind,
     bare_variables,
     body_kind,
+    check_method,
     check_names,
     render_body,
     render_header,
     render_json_body,
+    render_method,
     render_text,
     render_url,
     render_xml_body,
@@ -117,6 +120,22 @@ def test_a_value_that_climbs_is_refused(value: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         render_url("https://bank.example/users/{{id}}/orders", {"id": value})
     assert refused.value.field == "id"
+
+
+def test_a_method_is_one_of_the_list_or_one_variable() -> None:
+    for accepted in (*METHODS, "{{method}}", "{{ m }}"):
+        check_method(accepted)
+    for refused in ("", "get", "HEAD", "{{a}}{{b}}", "P{{a}}", "{{a}} ", "{{", "{{a-b}}"):
+        with pytest.raises(InvalidInput, match="or one variable") as caught:
+            check_method(refused)
+        assert caught.value.field == "method"
+    assert render_method("GET", {}) == "GET"
+    assert render_method("{{m}}", {"m": "PATCH"}) == "PATCH"
+    wrong: list[Value] = ["patch", "TRACE", "", "GET ", "GET\r\nX: 1", 5, True, None]
+    for value in wrong:
+        with pytest.raises(InvalidInput, match="none of GET, POST") as caught:
+            render_method("{{m}}", {"m": value})
+        assert (caught.value.field, caught.value.code) == ("m", "variable_refused")
 
 
 def test_ordinary_values_in_a_url() -> None:

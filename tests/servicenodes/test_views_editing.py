@@ -35,6 +35,18 @@ def test_methods_are_spelt_as_in_http(sign_in: SignIn, developer: User, bot: Bot
     assert '<option value="GET" selected>GET</option>' in sign_in(developer).get(NEW).content.decode()
 
 
+def test_a_method_may_be_a_variable(sign_in: SignIn, developer: User, bot: Bot, node: ServiceNode) -> None:
+    client = sign_in(developer)
+    assert '<option value="{{method}}">{{method}}, given with each call</option>' in client.get(NEW).content.decode()
+    client.post(NEW, {**FIELDS, "name": "Any", "method": "{{method}}"})
+    assert ServiceNode.objects.get(name="Any").method == "{{method}}"
+    ServiceNode.objects.filter(pk=node.pk).update(method="{{verb}}")
+    assert '<option value="{{verb}}" selected>' in client.get(f"{NODE}edit/").content.decode()
+    client.post(f"{NODE}edit/", {**FIELDS, "slug": node.slug, "method": "{{verb}}", "revision": 1, "dialog": "D"})
+    assert ServiceNode.objects.get(pk=node.pk).dialog == "D"
+    assert client.post(NEW, {**FIELDS, "name": "Other", "method": "TRACE"}).status_code == 422
+
+
 @pytest.mark.parametrize(("name", "slug"), [("Größe_prüfen 🤖", "grosse-prufen"), ("🤖", "node")])
 def test_a_short_name_is_made_from_the_name_and_told(
     sign_in: SignIn, developer: User, bot: Bot, name: str, slug: str

@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from botplatform.console.commands import ConsoleCommand
 from certificates.lookup import find_bot, find_certificate, find_trust_store
 from servicenodes.lookup import split_node_path
-from servicenodes.models import Method, TLSVersion
+from servicenodes.models import TLSVersion
 from servicenodes.services.nodes import create_node
 
 
@@ -25,7 +25,9 @@ class Command(ConsoleCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("node", metavar="NODE", help="bot-slug/node-slug")
         parser.add_argument("--url", required=True, help="what it calls: https://…")
-        parser.add_argument("--method", metavar="M", default="GET", choices=Method.values, help="default: GET")
+        parser.add_argument(
+            "--method", metavar="M", default="GET", help="GET, POST, … or one {{variable}}; default: GET"
+        )
         parser.add_argument("--name", default="", help="its name for people; default: the slug")
         parser.add_argument("--dialog", default="", help="the dialog it belongs to")
         parser.add_argument("--certificate", metavar="CERT", help="attach this one: bot-slug/name or platform/name")

@@ -48,6 +48,19 @@ def test_the_request_is_what_the_node_says(node: ServiceNode, operator: Actor, b
     assert bank.clients()[-1] == "one.example"
 
 
+def test_the_method_may_be_a_variable(node: ServiceNode, operator: Actor, bank: Bank) -> None:
+    node = change(operator, node, method="{{method}}", url=f"{bank.peer.url}x", headers={}, body="")
+    assert json.loads(call(operator, node, variables={"method": "PATCH"}).body)["method"] == "PATCH"
+    before = len(bank.peer.recorded())
+    for value in ("TRACE", "get", "GET /x"):
+        with pytest.raises(InvalidInput, match="“method” stands for the method, and is none of GET") as caught:
+            call(operator, node, variables={"method": value})
+        assert caught.value.field == "method"
+    with pytest.raises(InvalidInput, match="no value"):
+        call(operator, node, variables={})
+    assert len(bank.peer.recorded()) == before
+
+
 def test_a_payload_goes_in_place_of_the_body(node: ServiceNode, operator: Actor) -> None:
     variables = {"account": 1, "note": "x"}
     outcome = call(operator, node, variables=variables, payload=b"\x00raw", content_type="application/x-bank")

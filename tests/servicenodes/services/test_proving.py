@@ -62,6 +62,7 @@ def test_a_renewal_by_another_ca(both: Banks, bot: Bot, manager: User) -> None:
     certificate, actor = both.renewed(bot), Actor.of(manager)
     for slug, peer in (("slow", both.slow), ("quick", both.quick), ("down", None)):
         both.node(bot, slug, peer, certificate)
+    make_node(bot, "asking", url="", exported_url="{{context_base}}/x", certificate=certificate)  # nothing to test
     compare_versions(actor=actor, certificate=certificate)
     waiting = evidence_for(version(certificate, 2))
     assert (waiting.live, waiting.green, waiting.text) == (True, False, "0 of 3 service nodes tested.")
