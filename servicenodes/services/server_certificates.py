@@ -22,7 +22,7 @@ def note(test: ConnectionTest) -> None:
     """Remember the leaf that the server presented in a finished test, if it presented one."""
     chain = ((test.report or {}).get("server") or {}).get("chain") or []
     times = [moments.parse(chain[0][name]) for name in ("not_before", "not_after")] if chain else []
-    if not all(times):
+    if not chain or not all(times):
         return
     values = {
         "target": test.target,
