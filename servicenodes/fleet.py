@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
-from django.db.models import CharField, Count, Exists, Q, QuerySet
-from django.db.models.functions import Cast, Substr
+from django.db.models import Count, Exists, Q, QuerySet
 
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot, Membership
 from botplatform.bots.roles import ROLE_PERMISSIONS, Permission
 from botplatform.console.moments import EXPIRES_SOON
 from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
+from servicenodes.expiries import MONTH, Expiries, expiries, soon_gone
 from servicenodes.models import ServiceNode, ServiceNodeQuerySet
 
 ACCEPTED = "accepted"
 SHOWN = 8
-MONTHS = 12
-Expiries = list[tuple[date, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Fleet:
     unprotected: list[ServiceNode]
     numbers: dict[str, int]
     mine: bool
-    expiries: Expiries  # the first day of each of the coming months, and how many expire in it
+    expiries: Expiries
 
     @property
     def needs_nobody(self) -> bool:
@@ -51,7 +49,7 @@ def survey(user: User, now: datetime) -> Fleet:
     expiring = active.filter(not_after__lte=now + EXPIRES_SOON)
     failing = listed.exclude(last_verdict__in=("", ACCEPTED))
     bare = without_certificate(nodes)
-    counts, expiries = _count_versions(active, now)
+    counts, leafs = _count_versions(active, now)
     others = {"bots": Bot.objects.visible_to(user).count(), "unprotected": bare.count()}
     return Fleet(
         expiring=list(expiring.order_by("not_after").select_related("certificate__bot").defer("leaf_der")[:SHOWN]),
@@ -59,7 +57,7 @@ def survey(user: User, now: datetime) -> Fleet:
         untested=_first(listed.filter(last_verdict="").order_by("-created_at")),
         unprotected=_first(without_certificate(listed).order_by("-created_at")),
         mine=mine,
-        expiries=expiries,
+        expiries=expiries(user, now, leafs),
         numbers=_count_nodes(nodes) | counts | others,
     )
 
@@ -88,24 +86,17 @@ def _first(nodes: ServiceNodeQuerySet) -> list[ServiceNode]:
     return [found[key] for key in keys if key in found]
 
 
-def _count_versions(active: QuerySet[CertificateVersion], now: datetime) -> tuple[dict[str, int], Expiries]:
-    """How many are active, how many of them expire soon, and how many in this month and each of the eleven after it.
+def _count_versions(active: QuerySet[CertificateVersion], now: datetime) -> tuple[dict[str, int], dict[str, int]]:
+    """How many are active, how many of them expire soon; and how many expire in each month of the next 400 days.
 
-    One query that an index answers alone. A month is the beginning of the time's text: taking it from the date would
-    cost SQLite a call of Python for each row.
+    One query that an index answers alone.
     """
-    months = active.order_by().values(month=Substr(Cast("not_after", CharField()), 1, len("2026-11")))
-    past = Count("not_after", filter=Q(not_after__lte=now))
+    coming = Count("not_after", filter=soon_gone(now))
     soon = Count("not_after", filter=Q(not_after__lte=now + EXPIRES_SOON))
-    found = {row["month"]: row for row in months.annotate(n=Count("*"), past=past, soon=soon)}
-    first = now.year * 12 + now.month - 1
-    dates = [date(number // 12, number % 12 + 1, 1) for number in range(first, first + MONTHS)]
-    rows = [(month, found.get(f"{month:%Y-%m}")) for month in dates]
+    found = list(active.order_by().values(month=MONTH).annotate(n=Count("*"), coming=coming, soon=soon))
     counts = {"certificates": "n", "expiring": "soon"}
-    return (
-        {name: sum(row[key] for row in found.values()) for name, key in counts.items()},
-        [(month, row["n"] - row["past"] if row else 0) for month, row in rows],
-    )
+    totals = {name: sum(row[key] for row in found) for name, key in counts.items()}
+    return totals, {row["month"]: row["coming"] for row in found}
 
 
 def without_certificate(nodes: ServiceNodeQuerySet) -> ServiceNodeQuerySet:

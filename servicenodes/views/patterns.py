@@ -61,7 +61,9 @@ def patterns(request: HttpRequest) -> HttpResponse:
         "steps": timeline(STEPS, finished=True),
         "running": timeline(STEPS[:2], finished=False),
         "moments": [now - timedelta(days=3), now + timedelta(days=12), now + timedelta(days=300), None],
-        "expiries": [(date(2026, month, 1), month % 4 * 3) for month in range(1, 13)],
+        "expiries": [
+            (date(2026, month, 1), {"leafs": month % 4 * 3, "roots": month % 3 // 2}) for month in range(1, 13)
+        ],
         "lifelines": _lifelines(),
         "leaf": _facts("CN=acme-bot,O=Acme", "CN=Bank issuing CA", 12),
         "intermediates": [_facts("CN=Bank issuing CA", "CN=Bank root", 900)],

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot, Membership
 from botplatform.bots.roles import Role
+from certificates.models import ChainRole, VersionStatus
+from servicenodes.expiries import INTERMEDIATES, KINDS
 from servicenodes.services.basis import basis_of
 from servicenodes.services.nodes import change_node
-from tests.factories import make_certificate, make_node, make_test
+from tests.factories import (
+    make_certificate,
+    make_chain_certificate,
+    make_node,
+    make_test,
+    make_trust_store,
+    make_version,
+)
+from tests.pki import CA
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -53,3 +66,38 @@ def test_a_verdict_of_other_settings_is_not_told_as_today_s(sign_in: SignIn, own
         page = client.get(address).content.decode().lower()
         assert page.count("settings changed since") == 1, address
         assert page.count('class="is-outdated"') == 1
+
+
+def test_the_overview_tells_what_expires_in_400_days(
+    sign_in: SignIn, owner: User, administrator: User, bot: Bot, other_bot: Bot, now: datetime
+) -> None:
+    def days(number: int) -> datetime:
+        return now + timedelta(days=number)
+
+    for owned_by in (bot, None, other_bot):
+        for number in (-1, 40, 399, 401):
+            version = make_version(
+                make_certificate(owned_by, status=VersionStatus.RETIRED), number=2, not_after=days(number)
+            )
+            make_chain_certificate(version, sha256="1" * 64, not_after=days(90))  # shared by all
+            make_chain_certificate(version, position=2, role=ChainRole.ROOT, not_after=days(number + 1))
+    store = make_trust_store(other_bot, authorities=(CA.root(not_after=days(200)),))
+    for viewer, expected in ((owner, (4, 1, 4, 0)), (administrator, (6, 1, 6, 1))):
+        expiries = sign_in(viewer).get("/").context["fleet"].expiries
+        assert tuple(sum(counts[kind] for _, counts in expiries) for kind in KINDS) == expected, store
+        months = dict(expiries)
+        assert months[days(90).date().replace(day=1)][INTERMEDIATES] == 1
+        assert list(months) == sorted(months)
+        assert (min(months), max(months)) == tuple(days(n).date().replace(day=1) for n in (0, 400))
+
+
+def test_the_overview_costs_the_same_however_much_expires(sign_in: SignIn, owner: User, bot: Bot) -> None:
+    client, costs = sign_in(owner), []
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            client.get("/")
+        costs.append(len(queries))
+        for _ in range(5):
+            make_chain_certificate(make_version(make_certificate(bot, status=VersionStatus.RETIRED), number=2))
+        make_trust_store(bot, authorities=(CA.root(),))
+    assert costs[0] == costs[1]

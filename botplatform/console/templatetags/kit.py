@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
@@ -34,7 +34,8 @@ TONE_ICONS = {
 SEVERITY_WORDS = {"error": "Refuses", "warning": "Warning", "info": "Note"}
 # Pages of these lie under a bot or the platform, but belong to their own list.
 OWN_SECTIONS = ("certificates", "trust-stores", "nodes")
-BAR_HEIGHT = 48
+BAR_HEIGHT = 72
+LEAST = 4  # the height of what is there at all
 THEMES = ("light", "dark")
 
 
@@ -115,11 +116,33 @@ def expires(when: datetime | str | None, with_day: bool = True) -> dict[str, Any
 
 
 @register.inclusion_tag("components/expiry_timeline.html")
-def expiry_timeline(months: Sequence[tuple[date, int]]) -> dict[str, Any]:
-    """How many certificates expire in each month: a bar and a number each."""
-    most = max((count for _, count in months), default=0) or 1
-    bars = [{"month": month, "count": count, "height": round(BAR_HEIGHT * count / most)} for month, count in months]
-    return {"bars": [{**bar, "top": BAR_HEIGHT - bar["height"]} for bar in bars], "full": BAR_HEIGHT}  # type: ignore[operator]
+def expiry_timeline(months: Sequence[tuple[date, Mapping[str, int]]]) -> dict[str, Any]:
+    """How many certificates of each kind expire in each month: a bar of parts, a number, and the same as a table."""
+    most = max((sum(counts.values()) for _, counts in months), default=0) or 1
+    kinds = list(months[0][1]) if months else []
+    return {
+        "bars": [
+            {
+                "month": month,
+                "counts": list(counts.values()),
+                "count": sum(counts.values()),
+                "parts": _parts(counts, most),
+            }
+            for month, counts in months
+        ],
+        "full": BAR_HEIGHT,
+        "kinds": [(kind, sum(counts[kind] for _, counts in months)) for kind in kinds],
+    }
+
+
+def _parts(counts: Mapping[str, int], most: int) -> list[dict[str, int]]:
+    """The parts of one bar from the bottom up. Whatever there is can be seen, be there a thousand times more beside."""
+    parts, top = [], BAR_HEIGHT
+    for kind, count in enumerate(counts.values()):
+        height = max(round((BAR_HEIGHT - LEAST * len(counts)) * count / most), LEAST) if count else 0
+        top -= height
+        parts.append({"kind": kind, "top": top, "height": height})
+    return [part for part in parts if part["height"]]
 
 
 @register.inclusion_tag("components/moment.html")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
@@ -178,13 +179,23 @@ def test_a_time_at_the_end_of_the_calendar_is_shown_in_any_zone(settings: Settin
         assert f'datetime="{when[:4]}-' in render(f"{{% {component} when %}}", when=when)
 
 
-def test_the_expiry_timeline_has_a_bar_and_a_number_a_month() -> None:
-    text = render("{% expiry_timeline months %}", months=[(date(2026, 12, 1), 4), (date(2027, 1, 1), 1)])
-    assert 'height="48"' in text
-    assert 'height="12"' in text
-    assert "Dec 2026" in text
-    assert "Jan 2027" in text
-    assert 'height="0"' in render("{% expiry_timeline months %}", months=[(date(2026, 12, 1), 0)])
+def test_the_expiry_timeline_has_a_bar_of_parts_and_a_number_a_month() -> None:
+    months = [(date(2026, 12, 1), {"leafs": 400, "roots": 0}), (date(2027, 1, 1), {"leafs": 100, "roots": 1})]
+    text = render("{% expiry_timeline months %}", months=months)
+    bars = re.findall(r'class="kind-(\d)" x="1" y="(\d+)" width="22" height="(\d+)"', text)
+    assert bars == [("0", "8", "64"), ("0", "56", "16"), ("1", "52", "4")]  # one root among hundreds can be seen
+    for told in (
+        "<strong>400</strong>",
+        "<strong>101</strong>",
+        "leafs <strong>500</strong>",
+        "roots <strong>1</strong>",
+        "Jan 2027",
+        "<td>100</td>",
+    ):
+        assert told in text
+    assert (
+        "kind-0" not in render("{% expiry_timeline months %}", months=[(date(2026, 12, 1), {"": 0})]).split("legend")[0]
+    )
 
 
 def test_a_fingerprint_and_a_command_can_be_copied() -> None:
