@@ -18,7 +18,7 @@ from certificates.errors import EnvelopeBroken, KeyringError
 from certificates.key_storage import Resealed
 from certificates.sealed_tables import sealed_models
 
-BATCH = 200  # rows of one transaction: SQLite's one writer waits for some 50 ms
+BATCH = 100  # rows of one transaction, for which SQLite's other writers wait
 MOST_PASSES = 20  # each but the last finds rows that others changed at the same moment
 
 
