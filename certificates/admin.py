@@ -32,12 +32,12 @@ class ValidityInUtc:
     """Django shows times in TIME_ZONE, where the last second of 9999 (“never expires”) may not exist."""
 
     @admin.display(description="not before", ordering="not_before")
-    def begins(self, obj: CertificateVersion | ChainCertificate | TrustAnchor) -> str:
-        return report.utc(obj.not_before)
+    def begins(self, obj: CertificateVersion | ChainCertificate | TrustAnchor) -> str | None:
+        return report.utc(obj.not_before) if obj.sha256 else None
 
     @admin.display(description="not after", ordering="not_after")
-    def ends(self, obj: CertificateVersion | ChainCertificate | TrustAnchor) -> str:
-        return report.utc(obj.not_after)
+    def ends(self, obj: CertificateVersion | ChainCertificate | TrustAnchor) -> str | None:
+        return report.utc(obj.not_after) if obj.sha256 else None  # a draft has no leaf
 
 
 class ReadOnlyInline(ValidityInUtc, admin.TabularInline):  # type: ignore[type-arg]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -131,8 +132,17 @@ class VersionStatus(models.TextChoices):
     DESTROYED = "destroyed"
 
 
+# What a draft, which waits for the CA's reply, does not have yet: a leaf and its facts. A destroyed one may lack it.
+NO_LEAF = Q(sha256="", serial="", issuer="", not_before__isnull=True, not_after__isnull=True)
+A_LEAF = Q(not_before__isnull=False, not_after__isnull=False) & ~Q(sha256="")
+
+
 class CertificateVersion(models.Model):
-    """Immutable material of a client certificate: the leaf and facts for search. Only `status` and `turn` change."""
+    """Immutable material of a client certificate: the leaf and facts for search. Only `status` and `turn` change.
+
+    A draft has a key and no leaf yet: `subject` is the one asked for, and the facts of the leaf are empty until the
+    CA's reply fills them, once.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     certificate = models.ForeignKey(ClientCertificate, on_delete=models.PROTECT, related_name="versions")
@@ -144,8 +154,9 @@ class CertificateVersion(models.Model):
     serial = models.CharField(max_length=80)  # lower-case hexadecimal without separators
     sha256 = models.CharField(max_length=64)  # of the leaf's DER, lower-case hexadecimal
     spki_sha256 = models.CharField(max_length=64)
-    not_before = models.DateTimeField()
-    not_after = models.DateTimeField()
+    # None without a leaf. Typed as what they are of every other version: who may meet a draft looks at the status.
+    not_before: models.DateTimeField[datetime, datetime] = models.DateTimeField(null=True)  # type: ignore[misc]
+    not_after: models.DateTimeField[datetime, datetime] = models.DateTimeField(null=True)  # type: ignore[misc]
     key_type = models.CharField(max_length=20)  # rsa, ec-p256, ec-p384, ec-p521, ed25519, ed448
     key_bits = models.PositiveIntegerField()
     findings = models.JSONField(default=list)  # as shown when it was imported
@@ -166,7 +177,18 @@ class CertificateVersion(models.Model):
             models.UniqueConstraint(
                 name="version_one_staged", fields=("certificate",), condition=Q(status=VersionStatus.STAGED)
             ),
+            models.UniqueConstraint(
+                name="version_one_draft_per_key",
+                fields=("certificate", "spki_sha256"),
+                condition=Q(status=VersionStatus.DRAFT),
+            ),
             models.CheckConstraint(name="version_status_known", condition=Q(status__in=VersionStatus.values)),
+            models.CheckConstraint(
+                name="version_leaf_unless_draft",
+                condition=Q(NO_LEAF, status=VersionStatus.DRAFT)
+                | Q(NO_LEAF, status=VersionStatus.DESTROYED)
+                | (A_LEAF & ~Q(status=VersionStatus.DRAFT)),
+            ),
             models.CheckConstraint(name="version_number_from_one", condition=Q(number__gte=1)),
         )
         indexes = (
@@ -180,6 +202,28 @@ class CertificateVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.certificate} version {self.number}"
+
+    @property
+    def has_leaf(self) -> bool:
+        """False for a draft, and for one that was destroyed: what concerns the leaf is empty then."""
+        return bool(self.sha256)
+
+
+class CertificateRequest(models.Model):
+    """What was sent to a CA for a version: the certificate signing request, without a challenge. Never changes."""
+
+    version = models.OneToOneField(
+        CertificateVersion, primary_key=True, on_delete=models.CASCADE, related_name="signing_request"
+    )
+    csr_der = models.BinaryField()  # PKCS#10 (RFC 2986)
+    subject = models.TextField()  # RFC 4514
+    sans = models.JSONField(default=list)  # as typed: dns:…, ip:…, email:…, uri:…
+    same_key = models.BooleanField(default=False)  # the key is that of the version it renews
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.CharField(max_length=150)
+
+    def __str__(self) -> str:
+        return f"request for {self.version}"
 
 
 class ChainRole(models.TextChoices):

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,18 @@ def inspect_untrusted(files: Sequence[UploadedFile], *, passphrase: Secret | Non
         "passphrase": None if passphrase is None else wire.dump_bytes(passphrase.reveal()),
         "now": now.isoformat(),
     }
+    return _inspection(files, request)
+
+
+def inspect_reply(
+    files: Sequence[UploadedFile], *, open_keys: Set[str], past_keys: Set[str], now: datetime
+) -> Inspection:
+    """What a CA's reply holds for open requests, as `pki.decoding.inspect_reply` tells; never raises for bad files."""
+    keys = {"open_keys": sorted(open_keys), "past_keys": sorted(past_keys)}
+    return _inspection(files, {"operation": "reply", "now": now.isoformat(), **keys})
+
+
+def _inspection(files: Sequence[UploadedFile], request: dict[str, Any]) -> Inspection:
     try:
         answer = _ask_child(files, request)
         return wire.load_inspection(answer["inspection"])

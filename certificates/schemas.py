@@ -8,8 +8,11 @@ from typing import Any, Literal
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from certificates.pki.csr import KeyKind
 from certificates.pki.findings import FindingCode
+from certificates.pki.subjects import MAX_SANS, MAX_SUBJECT_CHARACTERS
 
+NO_LEAF = "null while there is no certificate yet: in a draft, or a destroyed one."
 NAME = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
 
 
@@ -29,17 +32,20 @@ class FindingOut(Schema):
 
 
 class VersionOut(Schema):
-    """A version: immutable material; only its status changes. The private key is never part of any answer."""
+    """A version: immutable material; only its status changes. The private key is never part of any answer.
+
+    A draft waits for the CA's reply: of the certificate it has the subject and the key that were asked for.
+    """
 
     number: int
     status: Literal["draft", "staged", "active", "retired", "destroyed"]
     subject: str
-    issuer: str
-    serial: str
-    sha256: str
+    issuer: str | None = Field(description=NO_LEAF)
+    serial: str | None = Field(description=NO_LEAF)
+    sha256: str | None = Field(description=NO_LEAF)
     spki_sha256: str
-    not_before: datetime
-    not_after: datetime
+    not_before: datetime | None = Field(description=NO_LEAF)
+    not_after: datetime | None = Field(description=NO_LEAF)
     key: KeyFacts
     findings: list[FindingOut]
     allowed_findings: list[str]
@@ -49,6 +55,50 @@ class VersionOut(Schema):
     @staticmethod
     def resolve_key(version: Any) -> dict[str, object]:
         return {"type": version.key_type, "bits": version.key_bits}
+
+    @staticmethod
+    def resolve_issuer(version: Any) -> str | None:
+        return version.issuer if version.has_leaf else None
+
+    @staticmethod
+    def resolve_serial(version: Any) -> str | None:
+        return version.serial if version.has_leaf else None
+
+    @staticmethod
+    def resolve_sha256(version: Any) -> str | None:
+        return version.sha256 or None
+
+
+class RequestWish(Schema):
+    """What a certificate signing request asks for, and which key it is for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subject: str | None = Field(
+        default=None, max_length=MAX_SUBJECT_CHARACTERS, description="RFC 4514. Left out: of the version it renews."
+    )
+    san: list[str] | None = Field(
+        default=None,
+        max_length=MAX_SANS,
+        description="`dns:`, `ip:`, `email:` or `uri:` and a value. Left out: those of the version it renews.",
+    )
+    key: KeyKind = Field(default=KeyKind.EC_P256, description="The key that is made.")
+    same_key: bool = Field(default=False, description="The key of the version it renews instead, if a CA demands it.")
+    challenge: str = Field(
+        default="", max_length=255, description="A challenge password for the CA: in this answer’s request only."
+    )
+
+
+class RequestOut(Schema):
+    """A version that was asked of a CA, and the request."""
+
+    certificate: str = Field(description="`bot-slug/name` or `platform/name`.")
+    version: VersionOut
+    san: list[str]
+    same_key: bool
+    csr: str = Field(description="PKCS#10 as PEM.")
+    created_at: datetime
+    created_by: str
 
 
 class CertificateOut(Schema):
@@ -173,6 +223,28 @@ class ImportOut(InspectionOut):
         description="false: the same material is there already. With `check`: whether an import would change anything."
     )
     note: str = Field(description="A sentence where it was staged unasked: it is not valid yet, the active version is.")
+
+
+class ReplyOptions(Schema):
+    """How a CA's reply is taken."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    check: bool = Field(default=False, description="Only say what it would do.")
+    allow: list[FindingCode] = Field(
+        default=[], max_length=20, description="Codes of the findings that refuse the reply, which you insist on."
+    )
+
+
+class ReplyOut(InspectionOut):
+    """What a CA's reply did, or with `check` would do."""
+
+    certificate: str
+    version: int | None = Field(description="The version that it completes; null: `check`, and it answers none.")
+    status: Literal["draft", "staged", "active", "retired", "destroyed"] | None = Field(
+        description="What the version is, or would be."
+    )
+    changed: bool = Field(description="false: this certificate is there already, or would be refused.")
 
 
 class ImportOptions(Schema):

@@ -10,6 +10,7 @@ from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from certificates import key_storage
 from certificates.models import (
+    CertificateRequest,
     CertificateVersion,
     ChainCertificate,
     ChainRole,
@@ -18,7 +19,9 @@ from certificates.models import (
     TrustStore,
     VersionStatus,
 )
+from certificates.pki import csr
 from certificates.pki.inspection import Inspection, UploadedFile
+from certificates.pki.subjects import asked_for
 from certificates.sandbox import inspect_untrusted, read_certificates
 from certificates.services import material
 from servicenodes.models import ConnectionTest, ServiceNode
@@ -85,8 +88,11 @@ def add_version(
     return version
 
 
+NO_LEAF = {"issuer": "", "serial": "", "sha256": "", "not_before": None, "not_after": None}
+
+
 def make_version(certificate: ClientCertificate, **fields: Any) -> CertificateVersion:
-    """A version that holds facts only."""
+    """A version that holds facts only; a draft has none of a leaf."""
     number = next(_numbers)
     now = datetime.now(UTC)
     values: dict[str, Any] = {
@@ -104,7 +110,16 @@ def make_version(certificate: ClientCertificate, **fields: Any) -> CertificateVe
         "key_bits": 256,
         "created_by": "factory",
     }
+    if fields.get("status") == "draft":
+        values |= NO_LEAF
     return CertificateVersion.objects.create(certificate=certificate, **{**values, **fields})
+
+
+def make_request(version: CertificateVersion) -> CertificateRequest:
+    """What was sent to a CA for the version, with any key."""
+    asked = asked_for("CN=client", [])
+    der = csr.build(csr.make_key(csr.KeyKind.EC_P256), asked)
+    return CertificateRequest.objects.create(version=version, csr_der=der, subject="CN=client", created_by="factory")
 
 
 def make_chain_certificate(version: CertificateVersion, **fields: Any) -> ChainCertificate:

@@ -24,6 +24,8 @@ class Action(StrEnum):
     CERTIFICATE_CHANGED = "certificate.changed"
     CERTIFICATE_DELETED = "certificate.deleted"
     VERSION_IMPORTED = "version.imported"
+    VERSION_REQUESTED = "version.requested"
+    VERSION_COMPLETED = "version.completed"
     VERSION_PROMOTED = "version.promoted"
     VERSION_ROLLED_BACK = "version.rolled_back"
     VERSION_COMPARED = "version.compared"  # tests of all nodes with it and with the active one were asked for

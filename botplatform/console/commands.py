@@ -165,14 +165,9 @@ class ConsoleCommand(BaseCommand):
     def read_passphrase(self, options: Mapping[str, Any]) -> bytes | None:
         """What the options name, without its line end; None when no option was given. Raises `InvalidInput`."""
         if path := options.get("passphrase_file"):
-            try:
-                with Path(path).open("rb") as file:
-                    return _passphrase(file.read(PASSPHRASE_MAX_BYTES + 1))
-            except OSError as error:
-                text = f"The passphrase file {path} cannot be read: {error.strerror}."
-                raise InvalidInput(text, field="passphrase_file") from error
+            return read_secret_file(path, what="passphrase")
         if options.get("passphrase_stdin"):
-            return _passphrase(sys.stdin.buffer.read(PASSPHRASE_MAX_BYTES + 1))
+            return _one_line(sys.stdin.buffer.read(PASSPHRASE_MAX_BYTES + 1), "passphrase")
         return None
 
     def ask_passphrase(self, prompt: str = "Passphrase: ") -> bytes | None:
@@ -182,9 +177,19 @@ class ConsoleCommand(BaseCommand):
         return getpass.getpass(prompt, stream=sys.stderr).encode()
 
 
-def _passphrase(raw: bytes) -> bytes:
+def read_secret_file(path: Path, *, what: str) -> bytes:
+    """A passphrase or the like, without its line end. Raises `InvalidInput`."""
+    try:
+        with path.open("rb") as file:
+            return _one_line(file.read(PASSPHRASE_MAX_BYTES + 1), what)
+    except OSError as error:
+        text = f"The {what} file {path} cannot be read: {error.strerror}."
+        raise InvalidInput(text, field=f"{what}_file") from error
+
+
+def _one_line(raw: bytes, what: str) -> bytes:
     if len(raw) > PASSPHRASE_MAX_BYTES:
-        raise InvalidInput(f"A passphrase is at most {PASSPHRASE_MAX_BYTES} bytes long.", field="passphrase")
+        raise InvalidInput(f"A {what} is at most {PASSPHRASE_MAX_BYTES} bytes long.", field=what)
     for line_end in (b"\r\n", b"\n"):
         if raw.endswith(line_end):
             return raw.removesuffix(line_end)

@@ -113,7 +113,7 @@ def _import(
             parts += [part for file in files for part in (file.name.encode(), file.content)]
             (status, document), kept = once(token=request.token, key=key, request=parts, act=act)
     except (BundleError, ImportRefused) as error:
-        return _refused(error, _allowed(options))
+        return refused(error, _allowed(options))
     response["Idempotent-Replayed"] = "true" if kept else "false"
     for header, value in document.pop(SENT, {}).items():
         response[header] = value
@@ -159,7 +159,7 @@ def _allowed(options: ImportOptions) -> frozenset[str]:
     return frozenset(code.value for code in options.allow)
 
 
-def _refused(error: BundleError | ImportRefused, allow: frozenset[str]) -> HttpResponse:
+def refused(error: BundleError | ImportRefused, allow: frozenset[str]) -> HttpResponse:
     """422 with the whole inspection, as a dry run shows it."""
     seen = None if error.inspection is None else inspection_as_json(error.inspection, allow)
     findings = list(error.findings) if isinstance(error, ImportRefused) else None

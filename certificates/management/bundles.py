@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
+from django.core.management.base import CommandParser
 
 from botplatform.accounts.actors import Actor
 from botplatform.errors import InvalidInput
 from certificates.lookup import find_owner, split_path
 from certificates.pki import display
-from certificates.pki.findings import ErrorCode
+from certificates.pki.findings import ErrorCode, FindingCode
 from certificates.pki.inspection import CertificateFacts, Inspection, UploadedFile
 from certificates.services.foreseeing import DefaultChange, foresee_default
 
@@ -31,6 +32,18 @@ def read_files(paths: Sequence[Path]) -> list[UploadedFile]:
         except OSError as error:
             raise InvalidInput(f"The file {path} cannot be read: {error.strerror}.", field="files") from error
     return files
+
+
+def add_allow_argument(parser: CommandParser) -> None:
+    """Offer `--allow` (`options["allow"]`)."""
+    parser.add_argument(
+        "--allow",
+        metavar="FINDING",
+        action="append",
+        default=[],
+        choices=[code.value for code in FindingCode],
+        help="import in spite of this finding; it is recorded (may be repeated)",
+    )
 
 
 def inspection_lines(inspection: Inspection) -> list[str]:

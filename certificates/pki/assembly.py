@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import replace
 from datetime import datetime
 
 from cryptography import x509
@@ -20,6 +21,12 @@ from certificates.pki.pkcs12 import several_keys
 from certificates.pki.reading import FoundCertificate, FoundKey, Reading
 from certificates.pki.secret import Secret
 
+_NO_REPLY = "The files hold no certificate: upload what the CA sent back, as PEM, DER or PKCS#7."
+_ANSWERS_NOTHING = (
+    "No certificate in the files is for the key of an open request: check with the CA which request it signed."
+)
+_ANSWERS_SEVERAL = "The files answer several open requests: give the reply to one of them at a time."
+
 
 def assemble(reading: Reading, *, now: datetime) -> Inspection:
     """The inspection of everything read. Raises BundleError only where nothing at all can be shown."""
@@ -29,24 +36,63 @@ def assemble(reading: Reading, *, now: datetime) -> Inspection:
         raise _nothing_found(reading)
     matching = [(key, found) for key in keys for found in certificates if spki_of(found.certificate) == key.spki]
     error = _error(keys, certificates, matching)
-    leaf = _best(matching, now) if matching and not error else _likely_leaf(certificates)
+    fitting = [found for _, found in matching]
+    leaf = _best(fitting, now) if fitting and not error else _likely_leaf(certificates)
     ignored = [*doubled, *reading.ignored]
     if leaf is None:
         return _without_leaf(keys, reading, ignored, error)
+    key = matching[0][0] if matching and not error else None
+    ignored += _extra_keys(keys, key)
+    found = with_chain(leaf, certificates, ignored, legacy=reading.legacy, error=error, now=now)
+    return replace(found, private_key=_sealed(key))
+
+
+def assemble_reply(reading: Reading, *, open_keys: Set[str], past_keys: Set[str], now: datetime) -> Inspection:
+    """The inspection of a CA's reply: the leaf is the certificate for one of the open keys (SHA-256 of their SPKI).
+
+    A certificate for none of them, but for one of the past keys, is the leaf too: the reply may have been seen before.
+    Keys in the files are passed over. Raises BundleError only where nothing at all can be shown.
+    """
+    certificates, doubled = _each_once(reading.certificates)
+    if not certificates:
+        raise reading.hints[0] if reading.hints else BundleError(ErrorCode.NO_CERTIFICATE, _NO_REPLY)
+    answering = [found for found in certificates if found.facts.spki_sha256 in open_keys]
+    seen = [found for found in certificates if found.facts.spki_sha256 in past_keys]
+    error = None
+    if not answering and not seen:
+        error = InspectionError(ErrorCode.KEY_DOES_NOT_MATCH, _ANSWERS_NOTHING)
+    elif len({found.facts.spki_sha256 for found in answering}) > 1:
+        error = InspectionError(ErrorCode.SEVERAL_KEYS, _ANSWERS_SEVERAL)
+    leaf = _best(answering or seen, now) if not error else _likely_leaf(certificates)
+    ignored = [*doubled, *reading.ignored]
+    if leaf is None:
+        return Inspection(None, None, (), None, tuple(ignored), (), error)
+    return with_chain(leaf, certificates, ignored, legacy=(), error=error, now=now)
+
+
+def with_chain(
+    leaf: FoundCertificate,
+    certificates: Sequence[FoundCertificate],
+    ignored: Sequence[Ignored],
+    *,
+    legacy: Sequence[str],
+    error: InspectionError | None,
+    now: datetime,
+) -> Inspection:
+    """The leaf with its chain from among the certificates, judged; the others are told as ignored. Without a key."""
     chain = build_chain(leaf.certificate, [found.certificate for found in certificates], now=now)
     if len(chain.path) > limits.MAX_CHAIN_CERTIFICATES:
         raise BundleError(
             ErrorCode.TOO_LARGE, f"The chain is longer than the limit of {limits.MAX_CHAIN_CERTIFICATES} certificates."
         )
-    key = matching[0][0] if matching and not error else None
     facts = {found.certificate: found.facts for found in certificates}
     return Inspection(
         leaf=leaf.facts,
-        private_key=_sealed(key),
+        private_key=None,
         intermediates=tuple(facts[issuer] for issuer in chain.issuers),
         root=facts[chain.root] if chain.root else None,
-        ignored=(*ignored, *_unrelated(certificates, chain), *_extra_keys(keys, key)),
-        findings=judge(chain, legacy=reading.legacy, now=now),
+        ignored=(*ignored, *_unrelated(certificates, chain)),
+        findings=judge(chain, legacy=legacy, now=now),
         error=error,
     )
 
@@ -90,7 +136,7 @@ def _error(
     return None
 
 
-def _best(matching: Sequence[tuple[FoundKey, FoundCertificate]], now: datetime) -> FoundCertificate:
+def _best(fitting: Sequence[FoundCertificate], now: datetime) -> FoundCertificate:
     """Of several certificates for the same key the one valid now, then the one that lasts longest."""
 
     def merit(found: FoundCertificate) -> tuple[bool, datetime]:
@@ -98,7 +144,7 @@ def _best(matching: Sequence[tuple[FoundKey, FoundCertificate]], now: datetime) 
         valid = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
         return valid, certificate.not_valid_after_utc
 
-    return max((found for _, found in matching), key=merit)
+    return max(fitting, key=merit)
 
 
 def _likely_leaf(certificates: Sequence[FoundCertificate]) -> FoundCertificate | None:

@@ -9,12 +9,12 @@ import base64
 import binascii
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 
 from certificates.errors import BundleError
 from certificates.pki import der, formats, limits, pem
-from certificates.pki.assembly import assemble
+from certificates.pki.assembly import assemble, assemble_reply
 from certificates.pki.facts import harmless
 from certificates.pki.findings import ErrorCode
 from certificates.pki.inspection import CertificateFacts, Inspection, InspectionError, UploadedFile
@@ -39,6 +39,28 @@ def inspect_files(
         try:
             _read_files(files, reading, max_bytes)
             return assemble(reading, now=now)
+        except BundleError as error:
+            return failed(error)
+
+
+def inspect_reply(
+    files: Sequence[UploadedFile],
+    *,
+    open_keys: Set[str],
+    past_keys: Set[str],
+    now: datetime,
+    max_bytes: int = limits.MAX_FILE_BYTES,
+) -> Inspection:
+    """What a CA's reply holds for open requests, whose keys are told by the SHA-256 of their SPKI; never raises.
+
+    `past_keys` are those of versions that are no drafts any more. `now` is aware UTC.
+    """
+    reading = Reading(wants_keys=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            _read_files(files, reading, max_bytes)
+            return assemble_reply(reading, open_keys=open_keys, past_keys=past_keys, now=now)
         except BundleError as error:
             return failed(error)
 

@@ -100,9 +100,13 @@ def spki_of(certificate: x509.Certificate) -> bytes:
 def key_of(certificate: x509.Certificate) -> tuple[str, int]:
     """Key type as stored (`rsa`, `ec-p256`, …) and its bits; `unknown` and 0 for what the library does not know."""
     try:
-        key = certificate.public_key()
+        return kind_of(certificate.public_key())
     except (ValueError, UnsupportedAlgorithm):
         return "unknown", 0
+
+
+def kind_of(key: object) -> tuple[str, int]:
+    """As `key_of`, for a public key."""
     if isinstance(key, rsa.RSAPublicKey):
         return "rsa", key.key_size
     if isinstance(key, ec.EllipticCurvePublicKey):

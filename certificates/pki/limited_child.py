@@ -52,6 +52,15 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
             return {"certificates": [wire.dump_facts(facts) for facts in decoding.read_certificates(files, **limits)]}
         except BundleError as error:
             return {"error": [error.code, error.text, error.file]}
+    if request["operation"] == "reply":
+        reply = decoding.inspect_reply(
+            files,
+            open_keys=frozenset(request["open_keys"]),
+            past_keys=frozenset(request["past_keys"]),
+            now=datetime.fromisoformat(request["now"]),
+            **limits,
+        )
+        return {"inspection": wire.dump_inspection(reply)}
     passphrase = request["passphrase"]
     inspection = decoding.inspect_files(
         files,

@@ -84,7 +84,7 @@ def import_certificate(
     )
     if dry_run:
         return _foresee(order)
-    _refuse(order)
+    refuse(inspection, order.allowed)
     for _ in range(ATTEMPTS):
         try:
             held, valid_from = waiting.hold_back(order)
@@ -107,12 +107,11 @@ def _foresee(order: Order) -> ImportResult:
     return ImportResult(plan.certificate, plan.same, changed, order.inspection, note)
 
 
-def _refuse(order: Order) -> None:
-    """Raise unless the inspection, with what is insisted on, allows the import."""
-    inspection = order.inspection
+def refuse(inspection: Inspection, allowed: Sequence[str]) -> None:
+    """Raise unless the inspection, with what is insisted on, allows the import: `BundleError` or `ImportRefused`."""
     if (error := inspection.error) is not None:
         raise BundleError(error.code, error.text, file=error.file, inspection=inspection)
-    refusing = tuple(code for code in inspection.refusing if code not in order.allowed)
+    refusing = tuple(code for code in inspection.refusing if code not in allowed)
     if refusing:
         texts = " ".join(found.text for found in inspection.findings if found.code in refusing)
         raise ImportRefused(f"The import is refused: {texts}", findings=refusing, inspection=inspection)

@@ -34,6 +34,7 @@ class Purpose(StrEnum):
 
     CONNECTION_TEST = "connection_test"
     INVOKE = "invoke"
+    SIGN_REQUEST = "sign_request"  # a renewal that keeps the key
 
 
 def open_credential(*, version: CertificateVersion, purpose: Purpose, actor: Actor) -> Credential:

@@ -29,20 +29,24 @@ def common_facts(facts: CertificateFacts) -> dict[str, Any]:
 
 def version_row(inspection: Inspection, **columns: Any) -> CertificateVersion:
     """An unsaved version from an importable inspection; `columns` are what the inspection does not know."""
+    return CertificateVersion(**leaf_facts(inspection), **columns)
+
+
+def leaf_facts(inspection: Inspection) -> dict[str, Any]:
+    """The columns of a version that an importable inspection fills."""
     leaf = inspection.leaf
     assert leaf is not None  # noqa: S101 - importable
-    return CertificateVersion(
-        leaf_der=leaf.der,
-        spki_sha256=leaf.spki_sha256,
-        key_type=leaf.key_type,
-        key_bits=leaf.key_bits,
-        findings=[
-            {"code": found.code, "severity": found.severity.value, "text": text(found.text)}
-            for found in inspection.findings
-        ],
-        **common_facts(leaf),
-        **columns,
-    )
+    findings = [
+        {"code": found.code, "severity": found.severity.value, "text": text(found.text)}
+        for found in inspection.findings
+    ]
+    return common_facts(leaf) | {
+        "leaf_der": leaf.der,
+        "spki_sha256": leaf.spki_sha256,
+        "key_type": leaf.key_type,
+        "key_bits": leaf.key_bits,
+        "findings": findings,
+    }
 
 
 def chain_rows(inspection: Inspection, version: CertificateVersion) -> list[ChainCertificate]:

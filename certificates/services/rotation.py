@@ -147,15 +147,23 @@ def retire(
 
 @transaction.atomic
 def destroy(
-    *, actor: Actor, certificate: ClientCertificate, number: int, expected_state: str | None = None
+    *,
+    actor: Actor,
+    certificate: ClientCertificate,
+    number: int,
+    expected_state: str | None = None,
+    only_draft: bool = False,
 ) -> Rotation:
     """Delete the sealed private key of a retired version or a draft, for good; the facts of the certificate stay.
 
-    Destroyed already: nothing changes. Raises `NotAllowed`, `NotFound`, `Conflict`, `Stale`.
+    `only_draft` refuses whatever got a certificate meanwhile. Destroyed already: nothing changes. Raises
+    `NotAllowed`, `NotFound`, `Conflict`, `Stale`.
     """
     locked = _lock(actor, certificate, expected_state)
     version = _numbered(locked, number)
     was = _may_become(version, VersionStatus.DESTROYED)
+    if only_draft and version.has_leaf:
+        raise Conflict(f"{_name(version)} has a certificate: it is no open request any more.", code="wrong_status")
     active = locked.versions.filter(status=VersionStatus.ACTIVE).values_list("number", flat=True).first()
     if was == VersionStatus.DESTROYED:
         return Rotation(locked, version, was, active)

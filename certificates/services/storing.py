@@ -63,7 +63,7 @@ def make_plan(order: Order) -> Plan:
     return Plan(
         certificate,
         same,
-        number=_next_number(certificate),
+        number=next_number(certificate),
         promote=same is not None and same.status == VersionStatus.STAGED and not order.stage,
         default=order.make_default and not certificate.is_default,
     )
@@ -100,7 +100,24 @@ def refuse_empty_default(order: Order, plan: Plan) -> None:
         raise defaults.not_usable(ClientCertificate(bot=order.owner, name=order.name).path)
 
 
-def _next_number(certificate: ClientCertificate) -> int:
+def claim_number(actor: Actor, certificate: ClientCertificate, number: int, *, new: bool) -> ClientCertificate:
+    """Lock the owner and the certificate, made now if it is `new`. Call inside a transaction.
+
+    Raises `Overtaken` unless `number` is that of its next version; IntegrityError if somebody made the same one.
+    """
+    defaults.lock_owner(certificate.bot)
+    if new:
+        certificate.save(force_insert=True)
+        facts: dict[str, object] = {"owner": certificate.bot.slug if certificate.bot else "platform"}
+        defaults.record(actor, Action.CERTIFICATE_CREATED, certificate, facts)
+        return certificate
+    locked = defaults.lock_certificate(certificate)
+    if next_number(locked) != number:
+        raise Overtaken
+    return locked
+
+
+def next_number(certificate: ClientCertificate) -> int:
     return int(certificate.versions.aggregate(last=Max("number"))["last"] or 0) + 1
 
 
@@ -122,15 +139,9 @@ def _seal(order: Order, version: CertificateVersion) -> SealedKey:
 
 
 def _lock(order: Order, plan: Plan, certificate: ClientCertificate) -> ClientCertificate:
-    """Lock the owner and the certificate, made now if new; raise `Overtaken` if the plan no longer holds."""
-    defaults.lock_owner(order.owner)
-    if plan.certificate is None:
-        certificate.save(force_insert=True)
-        facts: dict[str, object] = {"owner": order.owner.slug if order.owner else "platform"}
-        defaults.record(order.actor, Action.CERTIFICATE_CREATED, certificate, facts)
-        return certificate
-    locked = defaults.lock_certificate(certificate)
-    if _next_number(locked) != plan.number or (plan.default and locked.is_default):
+    """As `claim_number`; raise `Overtaken` also if another part of the plan no longer holds."""
+    locked = claim_number(order.actor, certificate, plan.number, new=plan.certificate is None)
+    if plan.certificate and plan.default and locked.is_default:
         raise Overtaken
     if plan.same and not locked.versions.filter(pk=plan.same.pk, status=plan.same.status).exists():
         raise Overtaken

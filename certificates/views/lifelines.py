@@ -16,7 +16,8 @@ EVENTS = 500  # the newest of one certificate
 FURTHEST = timedelta(days=5 * 365)  # what never expires ends here
 MOST_TICKS = 6
 ROW, AXIS = 40, 22  # heights in CSS pixels
-PRESENTS = (Action.VERSION_IMPORTED, Action.VERSION_PROMOTED, Action.VERSION_ROLLED_BACK)
+STORED = (Action.VERSION_IMPORTED, Action.VERSION_COMPLETED)  # active, or only staged
+PRESENTS = (*STORED, Action.VERSION_PROMOTED, Action.VERSION_ROLLED_BACK)
 
 Span = tuple[datetime, datetime | None]  # from, until; None: still
 
@@ -58,7 +59,7 @@ def presented_spans(certificate: ClientCertificate) -> dict[int, list[Span]]:
     spans: dict[int, list[Span]] = {}
     active: int | None = None
     for at, action, facts in reversed(newest):
-        if action == Action.VERSION_IMPORTED and facts.get("status") != VersionStatus.ACTIVE:
+        if action in STORED and facts.get("status") != VersionStatus.ACTIVE:
             continue
         if action == Action.VERSION_RETIRED and facts.get("version") != active:
             continue

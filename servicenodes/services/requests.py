@@ -100,7 +100,7 @@ def advice_of_node(judgement: Judgement, node: ServiceNode | None) -> tuple[str,
 
 def advice_of_version(version: CertificateVersion | None, now: datetime) -> tuple[str, ...]:
     """That no call is made with what the test presented. `now` is aware UTC."""
-    if version is None or version.not_before <= now < version.not_after:
+    if version is None or not version.has_leaf or version.not_before <= now < version.not_after:
         return ()
     if version.not_after <= now:
         when = f"it expired on {version.not_after:%Y-%m-%d %H:%M} UTC"

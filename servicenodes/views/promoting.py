@@ -69,7 +69,7 @@ def promotion(request: HttpRequest, name: str, number: int, bot: Bot | None = No
     if request.method == "POST" and _promote(request, version, context["evidence"]):
         return redirect(version.certificate)
     active = version.certificate.active_version
-    valid = version.not_before <= timezone.now() < version.not_after
+    valid = version.has_leaf and version.not_before <= timezone.now() < version.not_after
     context |= {"active": active, "state": version.certificate.state, "insist": not valid, "max_reason": MAX_REASON}
     return render(request, "servicenodes/promote.html", context, status=422 if request.method == "POST" else 200)
 

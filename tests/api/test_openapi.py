@@ -34,7 +34,7 @@ from botplatform.api_kit.documents import METHODS, openapi
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import TOKEN_PERMISSIONS
 from tests.api.caller import REPORT, make_token
-from tests.factories import make_certificate, make_node, make_test, make_trust_store
+from tests.factories import make_certificate, make_node, make_request, make_test, make_trust_store
 from tests.pki import CA
 
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "2"))
@@ -60,8 +60,8 @@ def authorization(request: pytest.FixtureRequest, bot: Bot, administrator: User,
     """The header of a token of each scope; and one object of each kind, at the names of `EXISTING`."""
     of, one_bot, permissions = SCOPES[request.param]
     issued = CA.root().issue("client.example")
-    make_certificate(bot, "api", issued=issued)
-    make_certificate(None, "api", issued=issued)
+    for whose in (bot, None):
+        make_request(make_certificate(whose, "api", issued=issued).versions.get())
     make_trust_store(bot, "api")
     make_trust_store(None, "api")
     node = make_node(bot, "pay", url="https://127.0.0.1:9/")
@@ -76,8 +76,10 @@ def undone() -> Iterator[None]:
     """Whatever happens inside is rolled back, and no request closes the test's connection."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
+    undoing = transaction.atomic()
+    undoing._from_testcase = True  # type: ignore[attr-defined] # what must be committed may stand inside, as in any test
     try:
-        with transaction.atomic():
+        with undoing:
             yield
             transaction.set_rollback(True)
     finally:

@@ -13,7 +13,7 @@ from botplatform.bots.models import Bot, Membership
 from botplatform.bots.roles import TOKEN_PERMISSIONS, Permission, Role, permissions_on_bot
 from tests.api.caller import REPORT, Caller, bundle, caller_of
 from tests.architecture.test_urls import operations
-from tests.factories import make_certificate, make_node, make_test, make_trust_store, make_user
+from tests.factories import make_certificate, make_node, make_request, make_test, make_trust_store, make_user
 from tests.pki import CA
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +27,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "attach_certificate": {"certificate": "acme/api"},
     "edit_certificate": {"allowed_hosts": ["api.bank.example"]},
     "invoke": {},
+    "create_csr": {"subject": "CN=new"},
 }
 UPLOADS: dict[str, dict[str, Any]] = {
     "import_files": {"name": "new", "files": b"-"},
@@ -34,6 +35,7 @@ UPLOADS: dict[str, dict[str, Any]] = {
     "import_anchors": {"name": "new", "files": b"-"},
     "inspect_files": {"files": b"-", "bot": "acme"},
     "import_definition": {"files": b"-"},
+    "complete_csr": {"files": b"-"},
 }
 ANYWHERE = {"list_events", "inspect_files"}
 REACHED = {200, 201, 204, 409, 422, 424}  # what comes after the permission
@@ -42,9 +44,8 @@ REACHED = {200, 201, 204, 409, 422, 424}  # what comes after the permission
 @pytest.fixture(autouse=True)
 def _objects(bot: Bot, other_bot: Bot, settings: Settings) -> None:
     settings.API_CALLS_PER_MINUTE = 0
-    make_certificate(bot, "api", issued=ISSUED)
-    make_certificate(None, "api", issued=ISSUED)
     for owner in (bot, None):
+        make_request(make_certificate(owner, "api", issued=ISSUED).versions.get())
         make_trust_store(owner, "api")
     make_test(make_node(bot, "pay", url="https://127.0.0.1:9/"), id=TEST, verdict="address_denied", report=REPORT)
 

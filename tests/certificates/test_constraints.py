@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from botplatform.bots.models import Bot
-from certificates.models import CertificateVersion, ClientCertificate, SealedKey, TrustAnchor, TrustStore
+from certificates.models import (
+    CertificateRequest,
+    CertificateVersion,
+    ClientCertificate,
+    SealedKey,
+    TrustAnchor,
+    TrustStore,
+)
 from tests.factories import (
     make_certificate,
     make_chain_certificate,
@@ -19,6 +28,7 @@ from tests.factories import (
 from tests.pki import CA
 
 pytestmark = pytest.mark.django_db
+NOW = datetime.now(UTC)
 
 
 def refuses(write: Callable[[], object]) -> bool:
@@ -59,7 +69,7 @@ def test_numbers_and_statuses_of_versions() -> None:
 
 
 def test_a_chain_has_one_root_and_no_double_position() -> None:
-    version = make_version(make_certificate(None, status="draft"), number=2)  # type: ignore[arg-type]
+    version = make_version(make_certificate(None, status="retired"), number=2)  # type: ignore[arg-type]
     make_chain_certificate(version, position=1)
     make_chain_certificate(version, position=2, role="root")
     assert refuses(lambda: make_chain_certificate(version, position=1))
@@ -91,9 +101,56 @@ def test_material_never_changes(change: dict[str, object]) -> None:
     CertificateVersion.objects.filter(certificate=certificate).update(status="retired")
 
 
-def test_a_draft_may_still_be_filled() -> None:
+LEAF: dict[str, object] = {"leaf_der": b"reply", "sha256": "1" * 64, "not_before": NOW, "not_after": NOW}
+
+
+def draft() -> QuerySet[CertificateVersion]:
+    """One version that waits for its leaf, as a queryset."""
     certificate = make_certificate(None, status="draft")  # type: ignore[arg-type]
-    CertificateVersion.objects.filter(certificate=certificate).update(leaf_der=b"reply", sha256="1" * 64)
+    return CertificateVersion.objects.filter(certificate=certificate)
+
+
+@pytest.mark.parametrize("status", ["staged", "active"])
+def test_a_draft_is_filled_once_when_its_reply_comes(status: str) -> None:
+    version = draft()
+    assert refuses(lambda: version.update(**LEAF)), "a draft has no leaf"
+    assert refuses(lambda: version.update(status=status)), "only a draft, or a destroyed one, has no leaf"
+    version.update(**LEAF, status=status)
+    assert refuses(lambda: version.update(leaf_der=b"other", status=status))
+    assert refuses(lambda: version.update(status="draft"))
+
+
+@pytest.mark.parametrize("status", ["retired", "destroyed"])
+def test_a_draft_gets_its_leaf_only_on_the_way_to_its_use(status: str) -> None:
+    assert refuses(lambda: draft().update(**LEAF, status=status))
+
+
+@pytest.mark.parametrize("change", [{"spki_sha256": "0" * 64}, {"number": 7}], ids=["key", "number"])
+def test_a_draft_keeps_its_key_and_number(change: dict[str, object]) -> None:
+    version = draft()
+    assert refuses(lambda: version.update(**change))
+    assert refuses(lambda: version.update(**change, **LEAF, status="active"))
+
+
+def test_a_draft_that_was_destroyed_never_gets_a_leaf() -> None:
+    version = draft()
+    version.update(status="destroyed")
+    assert refuses(lambda: version.update(**LEAF))
+    assert refuses(lambda: version.update(**LEAF, status="staged"))
+
+
+def test_one_draft_for_a_key() -> None:
+    version = draft().get()
+    fields = {"number": 2, "spki_sha256": version.spki_sha256}
+    assert refuses(lambda: make_version(version.certificate, status="draft", **fields))
+    make_version(version.certificate, status="retired", **fields)
+
+
+def test_a_request_never_changes() -> None:
+    request = CertificateRequest.objects.create(version=draft().get(), csr_der=b"csr", subject="CN=a")
+    assert refuses(lambda: CertificateRequest.objects.filter(pk=request.pk).update(csr_der=b"other"))
+    request.version.delete()
+    assert not CertificateRequest.objects.exists()
 
 
 def test_destroyed_is_final_and_without_a_key() -> None:
@@ -112,7 +169,7 @@ def test_destroyed_is_final_and_without_a_key() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_triggers_can_be_taken_back_and_applied_again() -> None:
     call_command("migrate", "certificates", "0004", verbosity=0)
-    call_command("migrate", "certificates", verbosity=0)
+    call_command("migrate", verbosity=0)  # other apps depend on what was taken back
     version = make_version(make_certificate(None), number=2, status="retired")
     SealedKey.objects.create(version=version, envelope=b"sealed", key_id="k")
     assert refuses(lambda: CertificateVersion.objects.filter(pk=version.pk).update(status="destroyed"))

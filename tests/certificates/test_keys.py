@@ -21,6 +21,7 @@ from certificates.errors import CredentialUnusable, EnvelopeBroken, KeyringError
 from certificates.key_storage import create_keyring
 from certificates.models import CertificateVersion, ClientCertificate, SealedKey, VersionStatus
 from certificates.services.keys import Purpose, open_credential
+from certificates.services.requesting import request
 from certificates.services.rotation import destroy
 from tests.certificates.stored import store
 from tests.database import triggers_set_aside
@@ -89,8 +90,8 @@ def test_the_record_cannot_be_rolled_back_by_the_caller(version: CertificateVers
         open_it(version)
 
 
-def test_unusable_versions_say_why(issued: Issued, bot: Bot) -> None:
-    version = store(issued, bot=bot, status=VersionStatus.DRAFT)
+def test_unusable_versions_say_why(bot: Bot) -> None:
+    version = request(actor=Actor.platform(), owner=bot, name="api", subject="CN=client").version
     with pytest.raises(CredentialUnusable, match="is a draft"):
         open_it(version)
     destroy(actor=Actor.platform(), certificate=version.certificate, number=version.number)

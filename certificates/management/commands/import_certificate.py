@@ -10,8 +10,15 @@ from django.core.management.base import CommandParser
 from botplatform.console.commands import ConsoleCommand, ExitOne
 from certificates.errors import BundleError, ImportRefused
 from certificates.lookup import find_owner, split_path
-from certificates.management.bundles import OWNED, default_lines, foresee, inspection_lines, read_files
-from certificates.pki.findings import ErrorCode, FindingCode
+from certificates.management.bundles import (
+    OWNED,
+    add_allow_argument,
+    default_lines,
+    foresee,
+    inspection_lines,
+    read_files,
+)
+from certificates.pki.findings import ErrorCode
 from certificates.pki.inspection import Inspection
 from certificates.pki.report import inspection_as_json
 from certificates.pki.secret import Secret
@@ -34,14 +41,7 @@ class Command(ConsoleCommand):
         parser.add_argument("--default", action="store_true", help="make it the default of its bot or the platform")
         parser.add_argument("--stage", action="store_true", help="keep the present version active")
         parser.add_argument("--check", action="store_true", help="say what would happen, store nothing")
-        parser.add_argument(
-            "--allow",
-            metavar="FINDING",
-            action="append",
-            default=[],
-            choices=[code.value for code in FindingCode],
-            help="import in spite of this finding; it is recorded (may be repeated)",
-        )
+        add_allow_argument(parser)
         self.add_passphrase_arguments(parser)
         self.add_json_argument(parser)
 

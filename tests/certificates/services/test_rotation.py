@@ -38,7 +38,8 @@ def slot(bot: Bot | None, *statuses: str) -> ClientCertificate:
 
 def add(certificate: ClientCertificate, number: int, status: str, **fields: object) -> CertificateVersion:
     turn = number if status in {"active", "retired"} else None
-    version = make_version(certificate, **{"number": number, "turn": turn, "status": "draft", **fields})
+    first = "draft" if status == "draft" else "retired"  # a destroyed one has no key from the beginning
+    version = make_version(certificate, **{"number": number, "turn": turn, "status": first, **fields})
     if status != "destroyed":
         SealedKey.objects.create(version=version, envelope=b"sealed", key_id=load_keyring().active_key_id)
     CertificateVersion.objects.filter(pk=version.pk).update(status=status)

@@ -1,0 +1,135 @@
+"""The CA's reply to an open request: read in the limited child process, recognised by the key, stored once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from django.db import transaction
+from django.utils import timezone
+
+from botplatform.accounts.actors import Actor
+from botplatform.audit.actions import Action
+from botplatform.bots.access import authorize
+from botplatform.bots.roles import Permission
+from certificates import sandbox
+from certificates.models import CertificateVersion, ChainCertificate, ClientCertificate, VersionStatus
+from certificates.pki.findings import ErrorCode
+from certificates.pki.inspection import Inspection, InspectionError, UploadedFile
+from certificates.services import activating, defaults, material
+from certificates.services.importing import refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a reply did, or in a dry run would do.
+
+    `version` is the draft that it answers, or (not `changed`) the version that holds this certificate already; None
+    where a dry run's reply answers nothing. `becomes` is the status of the version afterwards.
+    """
+
+    certificate: ClientCertificate
+    inspection: Inspection
+    version: CertificateVersion | None = None
+    becomes: VersionStatus | None = None
+    changed: bool = False
+
+
+def complete(
+    *,
+    actor: Actor,
+    certificate: ClientCertificate,
+    files: Sequence[UploadedFile],
+    allow: frozenset[str] = frozenset(),
+    dry_run: bool = False,
+) -> Completion:
+    """Store the CA's reply in the draft whose key it certifies: that version is staged, or active if none is yet.
+
+    The reply is PEM, DER or PKCS#7; its leaf alone will do. Whatever was staged before is retired, as by an import. A
+    certificate that is there already changes nothing. `allow` holds codes of findings insisted on. A `dry_run` stores
+    nothing and does not raise for what the inspection says.
+
+    Raises `NotAllowed`, `NotFound`, `BundleError` (unreadable, or for no open request), `ImportRefused` (findings not
+    allowed).
+    """
+    authorize(actor, Permission.CERTIFICATE_IMPORT, bot=certificate.bot)
+    read = _read(certificate, files)
+    if dry_run:
+        return _understand(certificate, read, allow)
+    with transaction.atomic():
+        done = _understand(defaults.lock_certificate(certificate), read, allow)
+        if done.version is None or done.version.status == VersionStatus.DRAFT:
+            refuse(done.inspection, tuple(allow))
+            _fill(actor, done, sorted(allow.intersection(read.refusing)))
+    return done
+
+
+def _read(certificate: ClientCertificate, files: Sequence[UploadedFile]) -> Inspection:
+    keys = certificate.versions.values_list("spki_sha256", "status")
+    return sandbox.inspect_reply(
+        files,
+        open_keys={spki for spki, status in keys if status == VersionStatus.DRAFT},
+        past_keys={spki for spki, status in keys if status != VersionStatus.DRAFT},
+        now=timezone.now(),
+    )
+
+
+def _understand(certificate: ClientCertificate, read: Inspection, allow: frozenset[str]) -> Completion:
+    """What the reply means for what is stored now."""
+    leaf = read.leaf
+    if read.error is None and leaf is not None:
+        known = certificate.versions.filter(sha256=leaf.sha256).order_by("-number").first()
+        if known is not None:
+            known.certificate = certificate
+            return Completion(certificate, read, known, VersionStatus(known.status))
+        draft = certificate.versions.filter(status=VersionStatus.DRAFT, spki_sha256=leaf.spki_sha256).first()
+        if draft is not None:
+            draft.certificate = certificate
+            return Completion(certificate, read, draft, _place(certificate), changed=read.importable(allow))
+    return Completion(certificate, _refused(certificate, read))
+
+
+def _place(certificate: ClientCertificate) -> VersionStatus:
+    active = certificate.versions.filter(status=VersionStatus.ACTIVE).exists()
+    return VersionStatus.STAGED if active else VersionStatus.ACTIVE
+
+
+def _refused(certificate: ClientCertificate, read: Inspection) -> Inspection:
+    """With the reason why it answers no open request, in this certificate's words, where that is the reason."""
+    if read.error is not None and read.error.code != ErrorCode.KEY_DOES_NOT_MATCH:
+        return read
+    drafts = certificate.versions.filter(status=VersionStatus.DRAFT).order_by("number")
+    numbers = [str(number) for number in drafts.values_list("number", flat=True)]
+    if not numbers:
+        text = f"“{certificate.path}” has no open request that this could answer: make one, or import the files."
+    elif len(numbers) == 1:
+        text = f"The files hold no certificate for the key of version {numbers[0]}, the open request of "
+        text += f"“{certificate.path}”: check with the CA which request it signed."
+    else:
+        text = f"The files hold no certificate for the key of an open request of “{certificate.path}” "
+        text += f"(versions {', '.join(numbers)}): check with the CA which request it signed."
+    return replace(read, error=InspectionError(ErrorCode.KEY_DOES_NOT_MATCH, text))
+
+
+def _fill(actor: Actor, done: Completion, allowed: list[str]) -> None:
+    """Write the leaf and its chain into the draft, and give it its place."""
+    version, becomes = done.version, done.becomes
+    assert version is not None and becomes is not None  # noqa: S101, PT018 - a reply that changes something
+    before = activating.take_place(version, becomes)
+    for column, value in material.leaf_facts(done.inspection).items():
+        setattr(version, column, value)
+    version.allowed_findings = allowed
+    version.created_at, version.created_by = timezone.now(), actor.name[:150]
+    version.save(force_update=True)
+    ChainCertificate.objects.bulk_create(material.chain_rows(done.inspection, version))
+    facts: dict[str, object] = {
+        "version": version.number,
+        "status": version.status,
+        "before": before,
+        "subject": version.subject,
+        "serial": version.serial,
+        "sha256": version.sha256,
+        "not_after": version.not_after.isoformat(),
+        "allowed_findings": allowed,
+    }
+    defaults.record(actor, Action.VERSION_COMPLETED, done.certificate, facts)
