@@ -18,6 +18,7 @@ MAX_BYTES = 8 * 1024 * 1024  # of an upload, and of each JSON file in it; 4 MB a
 MOST_ENTRIES = 2000
 DEFINITIONS = ("botDefinition.json", "appDefinition.json")
 CONFIG = "config.json"
+ZIP_START = b"PK"  # no JSON text begins so
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others cannot be unpacked within a bound
 TOO_LARGE = f"is larger than {MAX_BYTES // (1024 * 1024)} MB"
 
@@ -34,7 +35,7 @@ def read_definition(files: Sequence[File]) -> BotDefinition:
     for name, content in files:
         if len(content) > MAX_BYTES:
             raise refuse(f"{_shown(name)} {TOO_LARGE}.")
-    named = _unzipped(files[0]) if len(files) == 1 and zipfile.is_zipfile(BytesIO(files[0][1])) else _by_name(files)
+    named = _unzipped(files[0]) if len(files) == 1 and files[0][1].startswith(ZIP_START) else _by_name(files)
     definition = next((named[name] for name in DEFINITIONS if name in named), None)
     if definition is None:
         raise refuse(f"The export holds no {' or '.join(DEFINITIONS)}.")
