@@ -1,7 +1,9 @@
 """The exception tree of this app. Standard library only.
 
 DomainError (botplatform.errors)
-├── TooManyTests             the rate limit of connection tests; says when to try again
+├── TooOften                 a rate limit; says when to try again
+│   ├── TooManyTests         of connection tests
+│   └── TooManyCalls         of calls that people try
 ├── CallRefused              a call was not made: which certificate, which rule chose it, what to do
 ├── InvalidInput             also raised here: a URL, header or setting of a connection is not acceptable
 └── ConnectionPhaseError     a connection attempt failed; names its phase (see `servicenodes.tls`)
@@ -14,14 +16,26 @@ DomainError (botplatform.errors)
 from botplatform.errors import DomainError
 
 
-class TooManyTests(DomainError):
-    """Too many connection tests in a short time. `retry_after_s` seconds from now another may be started."""
+class TooOften(DomainError):
+    """Too much of something in a short time. `retry_after_s` seconds from now it may be done again."""
 
-    code = "too_many_tests"
+    code = "too_often"
 
     def __init__(self, text: str, *, retry_after_s: int) -> None:
         super().__init__(text)
         self.retry_after_s = retry_after_s
+
+
+class TooManyTests(TooOften):
+    """Too many connection tests."""
+
+    code = "too_many_tests"
+
+
+class TooManyCalls(TooOften):
+    """Too many calls tried by one person; the runtime's are not limited."""
+
+    code = "too_many_calls"
 
 
 class CallRefused(DomainError):

@@ -1,4 +1,4 @@
-"""How often connections may be tested: the test button must not become a port scanner."""
+"""How often people may test connections and try calls: no button must become a port scanner or a load generator."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from datetime import datetime, timedelta
 
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
-from servicenodes.errors import TooManyTests
+from botplatform.audit.actions import Action
+from botplatform.audit.models import AuditEvent
+from servicenodes.errors import TooManyCalls, TooManyTests
 from servicenodes.models import ConnectionTest
 
 WINDOW = timedelta(minutes=1)
 TESTS_PER_USER = 30  # in a window
 TESTS_PER_TARGET = 30  # in a window, by whomever
+CALLS_PER_USER = 30  # tried in a window
+LOOKED_AT = 1000  # the calls tried last, by whomever
 
 
 def check_limits(actor: Actor, target: str, now: datetime) -> None:
@@ -31,6 +35,24 @@ def check_limits(actor: Actor, target: str, now: datetime) -> None:
     ):
         times = list(tests.order_by("-requested_at").values_list("requested_at", flat=True)[:limit])
         if len(times) == limit:
-            wait_s = max(1, math.ceil((times[-1] + WINDOW - now).total_seconds()))
+            wait_s = _wait_s(times[-1], now)
             text = f"{whom} {limit} tests within a minute. Try again in {wait_s} seconds."
             raise TooManyTests(text, retry_after_s=wait_s)
+
+
+def check_calls(actor: Actor, now: datetime) -> None:
+    """Let a person's try of a call pass or raise `TooManyCalls`. Call it in the transaction that puts it on record."""
+    if actor.user is None:
+        return
+    User.objects.select_for_update(no_key=True).get(pk=actor.user.pk)
+    tried = AuditEvent.objects.filter(action=Action.CALL_REQUESTED).order_by("-position")
+    recent = tried.values_list("actor_id", "at")[:LOOKED_AT]
+    times = [at for who, at in recent if who == actor.user.pk and at > now - WINDOW]
+    if len(times) >= CALLS_PER_USER:
+        wait_s = _wait_s(times[CALLS_PER_USER - 1], now)
+        text = f"You have tried {CALLS_PER_USER} calls within a minute. Try again in {wait_s} seconds."
+        raise TooManyCalls(text, retry_after_s=wait_s)
+
+
+def _wait_s(oldest: datetime, now: datetime) -> int:
+    return max(1, math.ceil((oldest + WINDOW - now).total_seconds()))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from django.db import transaction
+from django.utils import timezone
 
 from botplatform.accounts.actors import Actor
 from botplatform.audit.actions import Action
@@ -16,7 +17,7 @@ from servicenodes import templating
 from servicenodes.errors import CallRefused
 from servicenodes.escaping import Value
 from servicenodes.models import ServiceNode
-from servicenodes.services import nodes
+from servicenodes.services import limits, nodes
 from servicenodes.services.invoking import CallFailed, InvokeOutcome, invoke_node
 from servicenodes.services.plans import variables_of_request
 
@@ -29,10 +30,16 @@ def try_call(
     payload: bytes | None = None,
     content_type: str | None = None,
 ) -> InvokeOutcome:
-    """`invoke_node` for a person. Values and payload are not on record, they may be anybody's data."""
+    """`invoke_node` for a person. Values and payload are not on record, they may be anybody's data.
+
+    Raises what that does, and `TooManyCalls`.
+    """
     authorize(actor, Permission.NODE_INVOKE, bot=node.bot)
     facts: dict[str, object] = {"variables": sorted(variables)}
-    _record(actor, Action.CALL_REQUESTED, node, facts | ({} if payload is None else {"payload_bytes": len(payload)}))
+    facts |= {} if payload is None else {"payload_bytes": len(payload)}
+    with transaction.atomic():
+        limits.check_calls(actor, timezone.now())
+        nodes.record(actor, Action.CALL_REQUESTED, node, facts)
     try:
         outcome = invoke_node(actor=actor, node=node, variables=variables, payload=payload, content_type=content_type)
     except DomainError as error:

@@ -17,7 +17,7 @@ from botplatform.bots.roles import Permission
 from botplatform.console.forms import show_error, status_of
 from botplatform.errors import InvalidInput
 from servicenodes.effective import effective_certificate
-from servicenodes.errors import CallRefused
+from servicenodes.errors import CallRefused, TooManyCalls
 from servicenodes.forms import CallForm
 from servicenodes.models import ServiceNode
 from servicenodes.services.answers import body_text, shown_headers
@@ -44,6 +44,8 @@ def call(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
             context["answer"] = shown(make(Actor.of(cast(User, request.user)), found, form))
         except InvalidInput as error:
             show_error(form, error, field=f"var_{error.field}" if error.field in form.names else None)
+        except TooManyCalls as error:
+            show_error(form, error)
         except CallFailed as failed:
             context["failed"] = failed
         except CallRefused as refused:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import time_machine
 from django.test import Client
+from django.utils import timezone
 
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
+from botplatform.audit.actions import Action
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from certificates.models import ClientCertificate
 from servicenodes import counters
 from servicenodes.models import ServiceNode
 from servicenodes.services.headers import open_sealed
+from servicenodes.services.limits import CALLS_PER_USER, WINDOW
+from servicenodes.services.nodes import record
 from tests.factories import make_certificate, make_node, make_trust_store
 from tests.servicenodes.services.calls import Bank
 
@@ -64,6 +69,21 @@ def test_a_call_and_its_answer(node: ServiceNode, developer: User, viewer: User,
     assert "<dt>Answered</dt><dd>1</dd>" in shown
     assert "Try a call" not in shown
     assert sign_in(viewer).get(CALL).status_code == 403
+
+
+def test_a_person_may_try_so_many_calls_a_minute(
+    node: ServiceNode, developer: User, owner: User, sign_in: SignIn
+) -> None:
+    for _ in range(CALLS_PER_USER):
+        record(Actor.of(developer), Action.CALL_REQUESTED, node, {})
+    values = {"var_amount": "1", "var_to": "x", "var_kind": "x"}
+    refused = sign_in(developer).post(CALL, values)
+    assert refused.status_code == 422
+    assert "You have tried 30 calls within a minute. Try again in " in refused.content.decode()
+    assert AuditEvent.objects.count() == CALLS_PER_USER
+    assert "HTTP 200" in sign_in(owner).post(CALL, values).content.decode()
+    with time_machine.travel(timezone.now() + WINDOW):
+        assert "HTTP 200" in sign_in(developer).post(CALL, values).content.decode()
 
 
 def test_an_answer_is_never_html(node: ServiceNode, developer: User, sign_in: SignIn) -> None:
