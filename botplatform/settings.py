@@ -137,8 +137,10 @@ else:
 CACHES = {"default": env.cache("CACHE_URL", "locmemcache://")}
 # Periodic work: name → (function by its path, as URLs name views; seconds between two starts). See `jobs.duties`.
 DUTIES: dict[str, tuple[str, int]] = {
+    "renewals": ("certificates.services.renewing.queue_due_renewals", 60),
     "forget-ended-tasks": ("botplatform.jobs.services.forget_ended_tasks", 3600),
     "deliver-notifications": ("botplatform.notifications.services.delivering.deliver_due", 10),
+    "promote-renewals": ("servicenodes.services.auto_promoting.promote_proven", 30),
     "start-re-tests": ("servicenodes.services.proving.start_due_retests", 5),
     "watch-expiry": ("certificates.services.expiry.watch_expiry", 900),
     "watch-server-certificates": ("servicenodes.services.server_certificates.watch_server_certificates", 900),

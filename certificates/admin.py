@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from botplatform.accounts.admin_base import ReadOnlyModelAdmin
+from certificates.issuer_models import CertificateIssuer
 from certificates.models import (
     CertificateVersion,
     ChainCertificate,
@@ -143,3 +144,18 @@ class TrustStoreAdmin(ReadOnlyModelAdmin[TrustStore]):
     list_select_related = ("bot",)
     search_fields = ("name", "bot__slug", "anchors__subject", "anchors__sha256")
     inlines = (AnchorInline,)
+
+
+@admin.register(CertificateIssuer)
+class CertificateIssuerAdmin(ReadOnlyModelAdmin[CertificateIssuer]):
+    """Read-only and without secrets; issuers are made in the console."""
+
+    fields = (
+        *("path", "kind", "url", "trust_store", "challenge", "contact", "eab_kid"),
+        *("mount", "role", "namespace", "role_id", "created_by", "created_at"),
+    )
+    readonly_fields = ("path",)
+    list_display = ("path", "kind", "url", "created_at")
+    list_filter = ("kind",)
+    list_select_related = ("bot",)
+    search_fields = ("name", "bot__slug", "url")

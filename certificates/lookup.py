@@ -13,6 +13,7 @@ from botplatform.accounts.actors import Actor, ActorKind
 from botplatform.accounts.models import User
 from botplatform.bots.models import PLATFORM_SLUG, ApiToken, Bot
 from botplatform.errors import InvalidInput, NotFound
+from certificates.issuer_models import CertificateIssuer, CertificateIssuerQuerySet
 from certificates.models import ClientCertificate, ClientCertificateQuerySet, TrustStore, TrustStoreQuerySet
 
 
@@ -46,6 +47,13 @@ def visible_trust_stores(actor: Actor) -> TrustStoreQuerySet:
     return stores if viewer is None else stores.visible_to(viewer)
 
 
+def visible_issuers(actor: Actor) -> CertificateIssuerQuerySet:
+    """The issuers the actor may know of, with their bots."""
+    viewer = scope_of(actor)
+    issuers: CertificateIssuerQuerySet = CertificateIssuer.objects.select_related("bot")
+    return issuers if viewer is None else issuers.visible_to(viewer)
+
+
 def find_bot(actor: Actor, slug: str) -> Bot:
     """The bot called `slug`. Raises `NotFound`."""
     return _the(visible_bots(actor).filter(slug=slug), f"There is no bot “{slug}”.")
@@ -77,17 +85,31 @@ def find_trust_store(actor: Actor, name: str, bot: Bot | None) -> TrustStore:
 
     Raises `NotFound`, `InvalidInput`.
     """
+    return _own_or_of_platform(visible_trust_stores(actor), name, bot, what="trust store")
+
+
+def find_issuer(actor: Actor, name: str, bot: Bot | None) -> CertificateIssuer:
+    """The issuer `name`, found like a trust store. Raises `NotFound`, `InvalidInput`."""
+    return _own_or_of_platform(visible_issuers(actor), name, bot, what="issuer")
+
+
+M = TypeVar("M", Bot, ClientCertificate, TrustStore, CertificateIssuer)
+
+
+Owned = TypeVar("Owned", TrustStore, CertificateIssuer)
+
+
+def _own_or_of_platform(visible: QuerySet[Owned], name: str, bot: Bot | None, *, what: str) -> Owned:
+    otherwise = f"There is no {what} “{name}”."
     if "/" in name:
-        slug, short = split_path(name, what="trust store", form="name, bot-slug/name or platform/name")
-        found = visible_trust_stores(actor).filter(name=short)
-        found = found.filter(bot__isnull=True) if slug == PLATFORM_SLUG else found.filter(bot__slug=slug)
-        return _the(found, f"There is no trust store “{name}”.")
-    of_name = visible_trust_stores(actor).filter(name=name)
+        slug, short = split_path(name, what=what, form="name, bot-slug/name or platform/name")
+        found = visible.filter(name=short)
+        return _the(
+            found.filter(bot__isnull=True) if slug == PLATFORM_SLUG else found.filter(bot__slug=slug), otherwise
+        )
+    of_name = visible.filter(name=name)
     own = of_name.filter(bot=bot).first() if bot else None
-    return own or _the(of_name.filter(bot__isnull=True), f"There is no trust store “{name}”.")
-
-
-M = TypeVar("M", Bot, ClientCertificate, TrustStore)
+    return own or _the(of_name.filter(bot__isnull=True), otherwise)
 
 
 def _the(found: QuerySet[M], otherwise: str) -> M:

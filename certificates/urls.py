@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from certificates.views import certificates, defaults, handing_over, hosts, importing, radar, trust_stores
+from certificates.views import (
+    certificates,
+    defaults,
+    handing_over,
+    hosts,
+    importing,
+    issuers,
+    radar,
+    renewing,
+    trust_stores,
+)
 
 app_name = "certificates"
 OF_BOT = "bots/<slug:bot>/"
@@ -37,4 +47,17 @@ urlpatterns = [
     path(f"{OF_BOT}trust-stores/import/", trust_stores.import_page, name="trust_store_import"),
     path(f"{OF_BOT}trust-stores/<slug:name>/", trust_stores.detail, name="trust_store"),
     path(f"{OF_BOT}trust-stores/<slug:name>/delete/", trust_stores.delete, name="trust_store_delete"),
+    path("platform/certificates/<slug:name>/renewal/", renewing.renewal, name="platform_renewal"),
+    path("platform/certificates/<slug:name>/renew/", renewing.renew, name="platform_renew"),
+    path(f"{OF_BOT}certificates/<slug:name>/renewal/", renewing.renewal, name="renewal"),
+    path(f"{OF_BOT}certificates/<slug:name>/renew/", renewing.renew, name="renew"),
+    path("issuers/", issuers.listing, name="issuers"),
+    path("platform/issuers/create/<slug:kind>/", issuers.create, name="platform_issuer_create"),
+    path("platform/issuers/<slug:name>/", issuers.detail, name="platform_issuer"),
+    path("platform/issuers/<slug:name>/check/", issuers.check, name="platform_issuer_check"),
+    path("platform/issuers/<slug:name>/delete/", issuers.delete, name="platform_issuer_delete"),
+    path(f"{OF_BOT}issuers/create/<slug:kind>/", issuers.create, name="issuer_create"),
+    path(f"{OF_BOT}issuers/<slug:name>/", issuers.detail, name="issuer"),
+    path(f"{OF_BOT}issuers/<slug:name>/check/", issuers.check, name="issuer_check"),
+    path(f"{OF_BOT}issuers/<slug:name>/delete/", issuers.delete, name="issuer_delete"),
 ]

@@ -33,6 +33,13 @@ class Action(StrEnum):
     VERSION_DESTROYED = "version.destroyed"
     DEFAULT_SET = "certificate.default_set"
     DEFAULT_CLEARED = "certificate.default_cleared"
+    ISSUER_CREATED = "issuer.created"
+    ISSUER_CHANGED = "issuer.changed"  # a new secret
+    ISSUER_CHECKED = "issuer.checked"
+    ISSUER_DELETED = "issuer.deleted"
+    RENEWAL_CHANGED = "renewal.changed"  # by whom, when and how a certificate is renewed
+    RENEWAL_REQUESTED = "renewal.requested"
+    RENEWAL_FAILED = "renewal.failed"
     KEY_OPENED = "key.opened"
     TRUST_STORE_IMPORTED = "trust_store.imported"
     TRUST_STORE_DELETED = "trust_store.deleted"

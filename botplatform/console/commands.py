@@ -167,7 +167,7 @@ class ConsoleCommand(BaseCommand):
         if path := options.get("passphrase_file"):
             return read_secret_file(path, what="passphrase")
         if options.get("passphrase_stdin"):
-            return _one_line(sys.stdin.buffer.read(PASSPHRASE_MAX_BYTES + 1), "passphrase")
+            return read_secret_stdin(what="passphrase")
         return None
 
     def ask_passphrase(self, prompt: str = "Passphrase: ") -> bytes | None:
@@ -185,6 +185,11 @@ def read_secret_file(path: Path, *, what: str) -> bytes:
     except OSError as error:
         text = f"The {what} file {path} cannot be read: {error.strerror}."
         raise InvalidInput(text, field=f"{what}_file") from error
+
+
+def read_secret_stdin(*, what: str) -> bytes:
+    """The same from standard input."""
+    return _one_line(sys.stdin.buffer.read(PASSPHRASE_MAX_BYTES + 1), what)
 
 
 def _one_line(raw: bytes, what: str) -> bytes:

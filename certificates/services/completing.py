@@ -41,9 +41,10 @@ def complete(
     certificate: ClientCertificate,
     files: Sequence[UploadedFile],
     allow: frozenset[str] = frozenset(),
+    stage: bool = False,
     dry_run: bool = False,
 ) -> Completion:
-    """Store the CA's reply in the draft whose key it certifies: that version is staged, or active if none is yet.
+    """Store the CA's reply in the draft whose key it certifies. It is staged; active if none is, unless `stage`.
 
     The reply is PEM, DER or PKCS#7; its leaf alone will do. Whatever was staged before is retired, as by an import. A
     certificate that is there already changes nothing. `allow` holds codes of findings insisted on. A `dry_run` stores
@@ -55,9 +56,9 @@ def complete(
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=certificate.bot)
     read = _read(certificate, files)
     if dry_run:
-        return _understand(certificate, read, allow)
+        return _understand(certificate, read, allow, stage=stage)
     with transaction.atomic():
-        done = _understand(defaults.lock_certificate(certificate), read, allow)
+        done = _understand(defaults.lock_certificate(certificate), read, allow, stage=stage)
         if done.version is None or done.version.status == VersionStatus.DRAFT:
             refuse(done.inspection, tuple(allow))
             _fill(actor, done, sorted(allow.intersection(read.refusing)))
@@ -74,7 +75,7 @@ def _read(certificate: ClientCertificate, files: Sequence[UploadedFile]) -> Insp
     )
 
 
-def _understand(certificate: ClientCertificate, read: Inspection, allow: frozenset[str]) -> Completion:
+def _understand(certificate: ClientCertificate, read: Inspection, allow: frozenset[str], *, stage: bool) -> Completion:
     """What the reply means for what is stored now."""
     leaf = read.leaf
     if read.error is None and leaf is not None:
@@ -85,7 +86,8 @@ def _understand(certificate: ClientCertificate, read: Inspection, allow: frozens
         draft = certificate.versions.filter(status=VersionStatus.DRAFT, spki_sha256=leaf.spki_sha256).first()
         if draft is not None:
             draft.certificate = certificate
-            return Completion(certificate, read, draft, _place(certificate), changed=read.importable(allow))
+            becomes = VersionStatus.STAGED if stage else _place(certificate)
+            return Completion(certificate, read, draft, becomes, changed=read.importable(allow))
     return Completion(certificate, _refused(certificate, read))
 
 

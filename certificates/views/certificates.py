@@ -26,6 +26,7 @@ from certificates.services.foreseeing import served_by_default
 from certificates.services.rotation import rollback_target
 from certificates.views import lifelines, searching
 from certificates.views.alarms import alarms_of
+from certificates.views.renewal_outlook import renewal_of
 from certificates.views.using import attached_nodes
 
 PER_PAGE = 50
@@ -69,6 +70,7 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
         "material": [version for status in SHOWN_WHOLE for version in versions if version.status == status],
         **attached_nodes(user, certificate),
         "served": served_by_default(Actor.of(user), bot) if certificate.is_default else None,
+        "renewal": renewal_of(certificate, versions),
         "tests": tests_of(user, certificate),
         "alarms": alarms_of(user, certificate),
         "history": AuditEvent.objects.visible_to(user).filter(object_id__in=keys)[:HISTORY],

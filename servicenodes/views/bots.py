@@ -58,6 +58,7 @@ def detail(request: HttpRequest, bot: Bot) -> HttpResponse:
         "certificates": certificates.with_active_version()[:SHOWN],
         "certificate_count": certificates.count(),
         "trust_stores": bot.trust_stores.select_related("bot")[:SHOWN],
+        "issuers": bot.issuers.select_related("bot")[:SHOWN],
         "members": bot.memberships.select_related("user")[:SHOWN],
         "may_change_nodes": Permission.NODE_CHANGE in granted,
         "may_import": Permission.CERTIFICATE_IMPORT in granted,

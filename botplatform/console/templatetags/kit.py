@@ -33,7 +33,7 @@ TONE_ICONS = {
 }
 SEVERITY_WORDS = {"error": "Refuses", "warning": "Warning", "info": "Note"}
 # Pages of these lie under a bot or the platform, but belong to their own list.
-OWN_SECTIONS = ("certificates", "trust-stores", "nodes")
+OWN_SECTIONS = ("certificates", "trust-stores", "issuers", "nodes")
 BAR_HEIGHT = 72
 LEAST = 4  # the height of what is there at all
 THEMES = ("light", "dark")

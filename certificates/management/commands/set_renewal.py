@@ -1,0 +1,60 @@
+"""`set_renewal`: by whom and when a certificate is renewed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from botplatform.console.commands import ConsoleCommand, whole_number
+from certificates.lookup import find_certificate, find_issuer
+from certificates.pki.csr import KeyKind
+from certificates.services.renewal_policies import MOST_DAYS, RenewalChoice, renew_now, set_renewal
+
+
+class Command(ConsoleCommand):
+    """Chooses the issuer of a certificate, or none."""
+
+    help = "Choose by which issuer and when a certificate is renewed; what is signed is staged."
+    examples = """
+        manage.py set_renewal acme/api --issuer platform/vault
+        manage.py set_renewal acme/api --issuer acme/company-ca --days-before 20 --auto-promote --now
+        manage.py set_renewal acme/api --by-hand
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("certificate", metavar="CERT", help="bot-slug/name or platform/name")
+        how = parser.add_mutually_exclusive_group(required=True)
+        how.add_argument("--issuer", metavar="ISSUER", help="name of the bot's or platform's issuer, or owner/name")
+        how.add_argument("--by-hand", action="store_true", help="no issuer: only reminders")
+        parser.add_argument(
+            "--days-before",
+            metavar="DAYS",
+            type=whole_number(1, MOST_DAYS),
+            help="renew so many days before it expires (default: when a third of its lifetime is left)",
+        )
+        kinds = [kind.value for kind in KeyKind]
+        parser.add_argument("--key", choices=kinds, default=KeyKind.EC_P256.value, help="kind of the new key")
+        parser.add_argument("--auto-promote", action="store_true", help="promote it when all tests are green")
+        parser.add_argument("--now", action="store_true", help="let a worker renew it now")
+        self.add_json_argument(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        actor = self.actor(options)
+        certificate = find_certificate(actor, options["certificate"])
+        choice = RenewalChoice(
+            find_issuer(actor, options["issuer"], certificate.bot) if options["issuer"] else None,
+            options["days_before"],
+            KeyKind(options["key"]),
+            options["auto_promote"],
+        )
+        set_renewal(actor=actor, certificate=certificate, choice=choice)
+        if options["now"]:
+            renew_now(actor=actor, certificate=certificate)
+        issuer = choice.issuer.path if choice.issuer else None
+        if options["json"]:
+            self.print_json({"certificate": certificate.path, "issuer": issuer, "days_before": choice.days_before})
+            return
+        self.show(f"“{certificate.path}” is renewed {f'by “{issuer}”' if issuer else 'by hand'}.")
+        if options["now"]:
+            self.say("A worker renews it now.")

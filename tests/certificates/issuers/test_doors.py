@@ -1,0 +1,186 @@
+"""Issuers and renewals in the console and on the command line."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from botplatform.accounts.models import User
+from botplatform.bots.models import Bot
+from certificates.issuer_models import CertificateIssuer, IssuerSecret, RenewalPolicy
+from certificates.services.issuers import create_issuer, open_issuer
+from certificates.services.renewal_policies import RenewalChoice, set_renewal
+from tests.authorities import Bao
+from tests.certificates.issuers.test_services import TOKEN, VAULT
+from tests.factories import make_certificate, make_trust_store
+from tests.pki import CA
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[User], Client]
+TYPED = {"name": "vault", "url": "https://vault.example:8200", "mount": "pki", "role": "bots", "secret": TOKEN}
+
+
+@pytest.fixture
+def issuer(bot: Bot, operator: Any) -> CertificateIssuer:
+    return create_issuer(actor=operator, owner=bot, order=VAULT)
+
+
+def test_an_issuer_from_nothing_to_its_end(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    client = sign_in(manager)
+    assert "No issuer yet" in client.get("/issuers/").content.decode()
+    assert 'href="/bots/acme/issuers/create/vault/"' in client.get("/bots/acme/").content.decode()
+    page = client.get("/bots/acme/issuers/create/vault/").content.decode()
+    assert 'name="role"' in page
+    assert 'name="challenge"' not in page
+    answer = client.post("/bots/acme/issuers/create/vault/", TYPED, follow=True)
+    assert answer.redirect_chain == [("/bots/acme/issuers/vault/", 302)]
+    assert TOKEN not in answer.content.decode()
+    assert "acme/vault" in client.get("/issuers/").content.decode()
+    client.post("/bots/acme/issuers/vault/", {"secret": "s.another"})
+    opened: Any = open_issuer(CertificateIssuer.objects.get())
+    assert opened.login.secret.reveal() == b"s.another"
+    client.post("/bots/acme/issuers/vault/delete/")
+    assert not CertificateIssuer.objects.exists()
+
+
+def test_what_is_wrong_stands_beside_its_field(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    client = sign_in(manager)
+    for name, wrong in (("name", "No slug"), ("url", "http://vault.example"), ("role", " "), ("secret", "two words")):
+        answer = client.post("/bots/acme/issuers/create/vault/", {**TYPED, name: wrong})
+        assert answer.status_code == 422
+        assert f'id="id_{name}_error"' in answer.content.decode()
+        assert TOKEN not in answer.content.decode()
+    assert not CertificateIssuer.objects.exists()
+
+
+def test_acme_says_what_the_operator_has_to_do(sign_in: SignIn, manager: User, bot: Bot, settings: Settings) -> None:
+    typed = {"name": "ca", "url": "https://ca.example/dir", "challenge": "dns-01"}
+    settings.ACME_HOOK = ""
+    client = sign_in(manager)
+    assert "set ACME_HOOK" in client.post("/bots/acme/issuers/create/acme/", typed).content.decode()
+    settings.ACME_HOOK = "/bin/true"
+    assert client.post("/bots/acme/issuers/create/acme/", typed).status_code == 302
+    assert "by the operator’s hook" in client.get("/bots/acme/issuers/ca/").content.decode()
+
+
+@pytest.mark.peers
+def test_the_check_says_what_the_ca_says(
+    sign_in: SignIn, manager: User, bot: Bot, bao: Bao, authority: CA, settings: Settings
+) -> None:
+    store = make_trust_store(bot, "own", authorities=(authority,))
+    client = sign_in(manager)
+    typed = {**TYPED, "url": bao.address, "mount": bao.mount, "secret": bao.token, "trust_store": str(store.pk)}
+    client.post("/bots/acme/issuers/create/vault/", typed)
+    answer = client.post("/bots/acme/issuers/vault/check/", follow=True)
+    assert "knows us." in answer.content.decode()
+    client.post("/bots/acme/issuers/vault/", {"secret": "wrong"})
+    answer = client.post("/bots/acme/issuers/vault/check/", follow=True)
+    assert "did not let us in" in answer.content.decode()
+
+
+def test_who_sees_and_changes_what(
+    sign_in: SignIn, viewer: User, stranger: User, manager: User, bot: Bot, issuer: CertificateIssuer
+) -> None:
+    path = issuer.get_absolute_url()
+    looking = sign_in(viewer)
+    page = looking.get(path).content.decode()
+    assert "Check it" not in page
+    assert "Give it another secret" not in page
+    posts = (path, f"{path}check/", f"{path}delete/", "/bots/acme/issuers/create/vault/")
+    assert {looking.post(post, TYPED).status_code for post in posts} == {403}
+    assert IssuerSecret.objects.count() == 1
+    foreign = sign_in(stranger)
+    assert {foreign.get(path).status_code} | {foreign.post(post).status_code for post in posts} == {404}
+    assert sign_in(manager).post("/platform/issuers/create/vault/", TYPED).status_code == 403
+
+
+def test_a_renewal_is_chosen_and_asked_for(
+    sign_in: SignIn, manager: User, viewer: User, bot: Bot, issuer: CertificateIssuer
+) -> None:
+    certificate = make_certificate(bot, "api")
+    client, path = sign_in(manager), certificate.get_absolute_url()
+    assert "By hand." in client.get(path).content.decode()
+    typed = {"issuer": str(issuer.pk), "when": "days", "days_before": "20", "key_kind": "ec-p384", "auto_promote": "on"}
+    assert client.post(f"{path}renewal/", {**typed, "days_before": ""}).status_code == 422
+    assert client.post(f"{path}renewal/", {**typed, "issuer": "", "when": "third"}).status_code == 422
+    assert client.post(f"{path}renewal/", typed).status_code == 302
+    page = client.get(path).content.decode()
+    assert "20 days before it expires" in page
+    assert "promoted when all tests are green" in page
+    assert 'value="20"' in client.get(f"{path}renewal/").content.decode()
+    answer = client.post(f"{path}renew/", follow=True).content.decode()
+    assert "is being renewed" in answer
+    assert "A renewal waits for a worker." in answer
+    assert DBTaskResult.objects.count() == 1
+    RenewalPolicy.objects.update(error="The CA did not sign: no.", attempt=3, tried_at=timezone.now())
+    assert "The CA did not sign: no." in client.get(path).content.decode()
+    assert sign_in(viewer).post(f"{path}renew/").status_code == 403
+    assert "Renew now" not in sign_in(viewer).get(path).content.decode()
+
+
+def test_foreign_issuers_are_not_offered(
+    sign_in: SignIn, manager: User, bot: Bot, other_bot: Bot, operator: Any
+) -> None:
+    create_issuer(actor=operator, owner=other_bot, order=VAULT)
+    create_issuer(actor=operator, owner=None, order=VAULT)
+    certificate = make_certificate(bot, "api")
+    page = sign_in(manager).get(f"{certificate.get_absolute_url()}renewal/").content.decode()
+    assert "platform/vault" in page
+    assert "globex/vault" not in page
+    foreign = CertificateIssuer.objects.get(bot=other_bot)
+    typed = {"issuer": str(foreign.pk), "when": "third", "key_kind": "ec-p256"}
+    answer = sign_in(manager).post(f"{certificate.get_absolute_url()}renewal/", typed)
+    assert answer.status_code == 422
+    assert not RenewalPolicy.objects.exists()
+
+
+def test_the_list_costs_the_same_however_long(
+    sign_in: SignIn, manager: User, bot: Bot, operator: Any, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(12):
+        made = create_issuer(actor=operator, owner=bot, order=replace(VAULT, name=f"vault-{number}"))
+        set_renewal(actor=operator, certificate=make_certificate(bot), choice=RenewalChoice(made))
+    client = sign_in(manager)
+    with django_assert_max_num_queries(8):
+        assert client.get("/issuers/").content.decode().count("1 certificate") == 12
+
+
+def run(name: str, *arguments: str, stdin: bytes = b"", monkeypatch: pytest.MonkeyPatch | None = None) -> str:
+    if monkeypatch is not None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+    out = io.StringIO()
+    call_command(name, *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_the_commands(bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tmp_path / "token"
+    token.write_text(f"{TOKEN}\n")
+    options = ("vault", "--url", "https://vault.example", "--mount", "pki", "--role", "bots")
+    document = json.loads(run("create_issuer", "acme/vault", *options, "--secret-file", str(token), "--json"))
+    assert document == {"issuer": "acme/vault", "kind": "vault", "url": "https://vault.example", "check": None}
+    run("create_issuer", "platform/vault", *options, "--secret-stdin", stdin=b"s.two\n", monkeypatch=monkeypatch)
+    opened: Any = [open_issuer(found) for found in CertificateIssuer.objects.order_by("bot__slug")]
+    assert {one.login.secret.reveal() for one in opened} == {TOKEN.encode(), b"s.two"}
+    certificate = make_certificate(bot, "api")
+    assert "by “acme/vault”" in run("set_renewal", "acme/api", "--issuer", "vault", "--days-before", "20", "--now")
+    policy = RenewalPolicy.objects.get(certificate=certificate)
+    assert (policy.issuer and policy.issuer.path, policy.days_before) == ("acme/vault", 20)
+    assert DBTaskResult.objects.count() == 1
+    run("set_renewal", "acme/api", "--issuer", "platform/vault")
+    assert "by hand" in run("set_renewal", "acme/api", "--by-hand")
+    with pytest.raises(CommandError, match="no issuer “none”"):
+        run("set_renewal", "acme/api", "--issuer", "none")
+    with pytest.raises(CommandError, match="secret is missing"):
+        run("create_issuer", "acme/other", *options, stdin=b"", monkeypatch=monkeypatch)
