@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import CharField, Count, Q, QuerySet
+from django.db.models import CharField, Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast, Substr
 
 from botplatform.accounts.models import User
@@ -36,10 +36,12 @@ def soon_gone(now: datetime) -> Q:
 
 def expiries(user: User, now: datetime, leafs: dict[str, int]) -> Expiries:
     """`leafs` counts the active versions by month; what several chains or trust stores share counts once."""
-    versions = CertificateVersion.objects.filter(status=VersionStatus.ACTIVE)
+    versions = CertificateVersion.objects.filter(pk=OuterRef("version"), status=VersionStatus.ACTIVE)
     if not (user.is_administrator or user.is_auditor):
         versions = versions.filter(certificate__in=ClientCertificate.objects.visible_to(user))
-    issuers = ChainCertificate.objects.filter(soon_gone(now), version__in=versions)
+    issuers = ChainCertificate.objects.filter(soon_gone(now)).filter(
+        Exists(versions)
+    )  # few expire: from them to their versions
     stores = TrustStore.objects.visible_to(user)
     anchors = TrustAnchor.objects.filter(soon_gone(now), trust_store__in=stores)
     found = {(LEAFS, month): count for month, count in leafs.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 
 from django.db.models import Case, Exists, OuterRef, Prefetch, Q, QuerySet, TextField, When
@@ -40,3 +41,9 @@ def blip_of(version: CertificateVersion, now: datetime) -> Blip:
     lacks = any(found.get("code") == FindingCode.CLIENT_AUTH_MISSING for found in version.findings)
     issuers = [version.issuer, *(issuer.issuer for issuer in version.chain.all())]
     return locate(lacks=lacks, issuers=issuers, not_after=version.not_after, now=now)
+
+
+def active_blips(viewer: User | ApiToken | None, now: datetime) -> dict[uuid.UUID, Blip]:
+    """Where the active versions on the radar stand, by the key of their certificate."""
+    active = on_radar(viewer).filter(status=VersionStatus.ACTIVE)
+    return {version.certificate_id: blip_of(version, now) for version in active}

@@ -16,6 +16,7 @@ from botplatform.bots.models import Bot
 from certificates.models import VersionStatus
 from certificates.pki.public_cas import SOURCES
 from certificates.pki.radar import Standing, locate, public_issuer
+from tests.certificates.commands.test_commands import run
 from tests.factories import add_version, make_certificate, make_version
 from tests.pki import CA, distinguished_name
 
@@ -67,6 +68,22 @@ def test_the_page(sign_in: SignIn, manager: User, bot: Bot, other_bot: Bot) -> N
     page = answer.content.decode()
     assert "Chrome Root Program Policy, version 1.8" in page
     assert "DigiCert Inc" in page
+
+
+@pytest.mark.django_db
+def test_the_command_lists_those_on_the_radar(bot: Bot) -> None:
+    assert run("list_certificates", "--radar").code == 0
+    make_certificate(bot, "private", issued=CA.root().issue())
+    make_certificate(bot, "lacking", issued=CA.root().issue(eku=("serverAuth",)))
+    told = run("list_certificates", "--radar")
+    assert (told.code, "acme/lacking" in told.out, "Ask its CA" in told.out, "private" in told.out) == (
+        1,
+        True,
+        True,
+        False,
+    )
+    (row,) = run("list_certificates", "--radar", "--json").document["certificates"]
+    assert (row["certificate"], row["client_auth"]["standing"]) == ("acme/lacking", "lacks")
 
 
 @pytest.mark.django_db

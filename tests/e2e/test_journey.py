@@ -179,6 +179,8 @@ PAGES = f"""
 / /bots/ /bots/acme/ /bots/acme/people/ /nodes/ {NODE} {NODE}edit/ {NODE}attach/ {NODE}call/ /bots/new/
 /bots/acme/nodes/new/
 /certificates/ /bots/acme/certificates/bank-api/ /bots/acme/certificates/bank-api/hosts/ /bots/acme/certificates/import/
+/certificates/client-auth/ /bots/acme/certificates/bank-api/versions/1/hand-over/
+/bots/acme/certificates/bank-api/default/
 /trust-stores/ /audit/ /people/
 /bots/acme/trust-stores/bank/ /bots/acme/trust-stores/import/ /settings/ /patterns/ /password/
 """.split()

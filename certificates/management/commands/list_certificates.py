@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,10 +11,12 @@ from django.utils import timezone
 
 from botplatform.console import moments
 from botplatform.console.commands import ConsoleCommand, ExitOne, whole_number
-from certificates.lookup import find_bot, visible_certificates
+from certificates.lookup import find_bot, scope_of, visible_certificates
 from certificates.models import ClientCertificate
 from certificates.pki import display
+from certificates.pki.radar import Blip
 from certificates.pki.report import utc
+from certificates.services.radar import active_blips
 
 MAX_DAYS = 36_500
 
@@ -21,10 +24,11 @@ MAX_DAYS = 36_500
 class Command(ConsoleCommand):
     """One line for each certificate, by its active version."""
 
-    help = "List client certificates. With --expiring-within: only those that expire; exit code 1 if there are any."
+    help = "List client certificates. With --expiring-within or --radar: only those concerned; exit code 1 if any."
     examples = """
         manage.py list_certificates --bot acme
         manage.py list_certificates --expiring-within 30 --json
+        manage.py list_certificates --radar
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,6 +39,7 @@ class Command(ConsoleCommand):
             type=whole_number(0, MAX_DAYS),
             help="only those whose active version expires in so many days",
         )
+        parser.add_argument("--radar", action="store_true", help="only those without clientAuth, now or when renewed")
         self.add_json_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,7 +47,13 @@ class Command(ConsoleCommand):
         certificates = visible_certificates(actor)
         if options["bot"]:
             certificates = certificates.filter(bot=find_bot(actor, options["bot"]))
-        rows = [_row(certificate, now) for certificate in certificates.with_active_version()]
+        blips = active_blips(scope_of(actor), now) if options["radar"] else None
+        if blips is not None:
+            certificates = certificates.filter(pk__in=blips)
+        rows = [
+            _row(certificate, now) | _client_auth(certificate, blips)
+            for certificate in certificates.with_active_version()
+        ]
         if days is not None:
             rows = [row for row in rows if row["days_left"] is not None and row["days_left"] < days]
         if options["json"]:
@@ -51,7 +62,7 @@ class Command(ConsoleCommand):
             for row in rows:
                 self.show(_line(row, now))
             self.say(f"{len(rows)} client certificate{'' if len(rows) == 1 else 's'}.")
-        if days is not None and rows:
+        if rows and (days is not None or options["radar"]):
             raise ExitOne
 
 
@@ -73,6 +84,13 @@ def _row(certificate: ClientCertificate, now: datetime) -> dict[str, Any]:
     }
 
 
+def _client_auth(certificate: ClientCertificate, blips: dict[uuid.UUID, Blip] | None) -> dict[str, Any]:
+    if blips is None:
+        return {}
+    blip = blips[certificate.pk]
+    return {"client_auth": {"standing": blip.standing.value, "text": blip.text, "advice": blip.advice}}
+
+
 def _line(row: dict[str, Any], now: datetime) -> str:
     default = " (default)" if row["default"] else ""
     if row["version"] is None:
@@ -80,4 +98,5 @@ def _line(row: dict[str, Any], now: datetime) -> str:
     not_after = datetime.fromisoformat(row["not_after"])
     when = f"{'expires' if not_after > now else 'expired'} {moments.distance(not_after, now)}"
     subject = display.short_name(row["subject"])
-    return f"{row['certificate']}{default}: version {row['version']}, {subject}, {when} ({row['not_after'][:10]})"
+    told = f"\n  {row['client_auth']['text']} {row['client_auth']['advice']}" if "client_auth" in row else ""
+    return f"{row['certificate']}{default}: version {row['version']}, {subject}, {when} ({row['not_after'][:10]}){told}"
