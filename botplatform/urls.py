@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("botplatform.console.urls")),
     path("", include("botplatform.bots.urls")),
     path("", include("botplatform.audit.urls")),
+    path("", include("botplatform.notifications.urls")),
     path("", include("certificates.urls")),
     path("", include("servicenodes.urls")),
     path("admin/", admin.site.urls),

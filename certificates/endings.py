@@ -128,12 +128,19 @@ def _nodes(count: int) -> str:
 # --- Issuers and anchors ----------------------------------------------------------------------------------------------
 
 
-def of_issuers(rows: QuerySet[ChainCertificate]) -> list[Ending]:
-    """Each intermediate or root once for each owner, however many of its certificates it stands behind."""
+def of_certificate(certificate: ClientCertificate, now: datetime) -> list[Ending]:
+    """All of one client certificate: its leafs and their issuers. Five queries at most."""
+    versions = list(watched_versions().filter(certificate=certificate))
+    return of_versions(versions, now) + of_issuers(watched_issuers().filter(version__certificate=certificate))
+
+
+def of_issuers(rows: QuerySet[ChainCertificate], *, most: int | None = None) -> list[Ending]:
+    """Each intermediate or root once for each owner, behind however many of its certificates it stands."""
     grouped = rows.order_by("not_after", "sha256").values(
         "sha256", "subject", "role", "not_before", "not_after", bot=F(f"{_CERTIFICATE}__bot")
     )
-    found = list(grouped.annotate(count=Count(_CERTIFICATE, distinct=True), name=Min(f"{_CERTIFICATE}__name")))
+    counted = grouped.annotate(count=Count(_CERTIFICATE, distinct=True), name=Min(f"{_CERTIFICATE}__name"))
+    found = list(counted[:most])
     bots = Bot.objects.in_bulk({row["bot"] for row in found if row["bot"]})
     return [_of_issuer(row, bots.get(row["bot"])) for row in found]
 

@@ -105,6 +105,17 @@ class AllowedHostsForm(forms.Form):
         return str(self.cleaned_data["allowed_hosts"]).split()
 
 
+class ResponsibleForm(forms.Form):
+    """Who looks after a certificate."""
+
+    responsible = forms.EmailField(
+        required=False,
+        max_length=254,
+        label="Mail address",
+        help_text="Is told of this certificate beside the owners and certificate managers of its bot.",
+    )
+
+
 class CertificateFilter(forms.Form):
     """Search of the list of certificates."""
 

@@ -11,6 +11,7 @@ from certificates.views import (
     issuers,
     radar,
     renewing,
+    responsible,
     trust_stores,
 )
 
@@ -23,11 +24,13 @@ urlpatterns = [
     path("platform/certificates/<slug:name>/", certificates.detail, name="platform_detail"),
     path("platform/certificates/<slug:name>/default/", defaults.default, name="platform_default"),
     path("platform/certificates/<slug:name>/hosts/", hosts.allowed_hosts, name="platform_hosts"),
+    path("platform/certificates/<slug:name>/responsible/", responsible.responsible, name="platform_responsible"),
     path("platform/certificates/<slug:name>/delete/", certificates.delete, name="platform_delete"),
     path(f"{OF_BOT}certificates/import/", importing.import_page, name="import"),
     path(f"{OF_BOT}certificates/<slug:name>/", certificates.detail, name="detail"),
     path(f"{OF_BOT}certificates/<slug:name>/default/", defaults.default, name="default"),
     path(f"{OF_BOT}certificates/<slug:name>/hosts/", hosts.allowed_hosts, name="hosts"),
+    path(f"{OF_BOT}certificates/<slug:name>/responsible/", responsible.responsible, name="responsible"),
     path(f"{OF_BOT}certificates/<slug:name>/delete/", certificates.delete, name="delete"),
     *(
         path(f"{start}versions/<int:number>/{address}", view, name=f"{whose}{route}")

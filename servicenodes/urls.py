@@ -12,6 +12,7 @@ from servicenodes.views import (
     overview,
     patterns,
     promoting,
+    reminders,
     rotating,
     settings,
     testing,
@@ -39,6 +40,8 @@ urlpatterns = [
     path(f"{NODE}alarms/<uuid:alarm>/close/", alarms.close, name="alarm_close"),
     path("bots/<slug:bot>/certificates/<slug:name>/attach/", attaching.attach_many, name="attach"),
     path("platform/certificates/<slug:name>/attach/", attaching.attach_many, name="platform_attach"),
+    path("reminders/", reminders.upcoming, name="reminders"),
+    path("bots/<slug:bot>/expiry/<str:secret>.ics", reminders.calendar, name="calendar"),
     path("settings/", settings.settings_page, name="settings"),
     path("patterns/", patterns.patterns, name="patterns"),
 ]

@@ -58,6 +58,8 @@ class Action(StrEnum):
     WEBHOOK_ADDED = "webhook.added"
     WEBHOOK_REMOVED = "webhook.removed"
     WEBHOOK_TRIED = "webhook.tried"
+    CALENDAR_ADDED = "calendar.added"
+    CALENDAR_REMOVED = "calendar.removed"
     NOTIFICATION_SENT_AGAIN = "notification.sent_again"
     KEYRING_CREATED = "keyring.created"
     KEYRING_KEY_ADDED = "keyring.key_added"

@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -165,7 +166,8 @@ class Reminder(models.Model):
         ordering = ("-created_at",)
         constraints = (models.UniqueConstraint(name="reminder_once", fields=("subject", "threshold_s")),)
 
-    deliveries: list[Delivery]  # set by `services.reminding.plans`
+    recipients: int  # these two are set by `services.reminding.plans`
+    deliveries: list[Delivery]
 
     def __str__(self) -> str:
         return self.title
@@ -178,3 +180,20 @@ class Reminder(models.Model):
     def key(self) -> str:
         """The key of its deliveries."""
         return f"{self.subject}:{self.threshold_s}"
+
+
+class CalendarFeed(models.Model):
+    """An address that tells calendars when certificates of a bot expire. Only a digest of its secret is stored."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    bot = models.ForeignKey(Bot, on_delete=models.CASCADE, related_name="calendar_feeds")
+    digest = models.CharField(max_length=64, unique=True)  # SHA-256, lower-case hexadecimal
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="calendar_feeds")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True)  # to the hour
+
+    class Meta:
+        ordering = ("created_at",)
+
+    def __str__(self) -> str:
+        return f"calendar of {self.bot_id}"

@@ -26,6 +26,7 @@ from certificates.services.foreseeing import served_by_default
 from certificates.services.rotation import rollback_target
 from certificates.views import lifelines, searching
 from certificates.views.alarms import alarms_of
+from certificates.views.reminders import plans_of
 from certificates.views.renewal_outlook import renewal_of
 from certificates.views.using import attached_nodes
 
@@ -73,6 +74,7 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
         "renewal": renewal_of(certificate, versions),
         "tests": tests_of(user, certificate),
         "alarms": alarms_of(user, certificate),
+        "plans": plans_of(user, certificate),
         "history": AuditEvent.objects.visible_to(user).filter(object_id__in=keys)[:HISTORY],
         "may_import": may_import,
         "may_attach": bots_allowing(user, Permission.NODE_ATTACH).filter(**({"pk": bot.pk} if bot else {})).exists(),

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
-from django.db.models import Count, Max, Min, QuerySet
-from django.urls import reverse
 from django.utils import timezone
 
-from botplatform.bots.models import Bot
 from botplatform.console import moments
-from botplatform.notifications.reminders import HORIZON, Ending
+from botplatform.notifications.reminders import HORIZON
 from botplatform.notifications.services.reminding import remind
 from certificates.endings import until
-from certificates.pki.display import short_name
 from servicenodes.models import ConnectionTest, ServerCertificate
+from servicenodes.server_endings import of_server_certificates
 
 
 def note(test: ConnectionTest) -> None:
@@ -38,31 +32,4 @@ def note(test: ConnectionTest) -> None:
 def watch_server_certificates() -> int:
     """Remind of server certificates that end. A duty. Returns how many reminders were posted."""
     now = timezone.now()
-    return remind(endings(until(ServerCertificate.objects.all(), now + HORIZON, now)), now=now)
-
-
-def endings(rows: QuerySet[ServerCertificate]) -> list[Ending]:
-    """Each certificate once for each bot, however many of its nodes met it. Two queries."""
-    grouped = rows.order_by("not_after", "sha256").values("sha256", "subject", "not_before", "not_after", "node__bot")
-    counted = grouped.annotate(nodes=Count("*"), node=Min("node__slug"), target=Min("target"), seen_at=Max("seen_at"))
-    found = list(counted)
-    bots = Bot.objects.in_bulk({row["node__bot"] for row in found})
-    return [_ending(row, bots[row["node__bot"]]) for row in found]
-
-
-def _ending(row: dict[str, Any], bot: Bot) -> Ending:
-    seen: datetime = row["seen_at"]
-    others = row["nodes"] - 1
-    met = f"{bot.slug}/{row['node']}" + (f" and {others} other node{'' if others == 1 else 's'}" if others else "")
-    return Ending(
-        subject=f"server:{bot.pk}:{row['sha256']}",
-        name=f"The server certificate of {row['target']}",
-        what=f"The certificate of the server {row['target']} ({short_name(row['subject'])}), which {met} met,",
-        not_before=row["not_before"],
-        not_after=row["not_after"],
-        bot=bot,
-        link=reverse("servicenodes:node", args=[bot.slug, row["node"]]),
-        advice=f"A test saw it on {moments.minute(seen)} UTC. Test again: is it still there, tell who runs the server.",
-        by_others=True,
-        data={"kind": "server", "server": row["target"], "node": f"{bot.slug}/{row['node']}", "sha256": row["sha256"]},
-    )
+    return remind(of_server_certificates(until(ServerCertificate.objects.all(), now + HORIZON, now)), now=now)

@@ -26,6 +26,7 @@ PUBLIC_ROUTES = {
     "console:theme": "a cookie with the choice of colours",
     "console:healthz": "asked by load balancers",
     "console:readyz": "asked by load balancers",
+    "servicenodes:calendar": "calendar clients cannot sign in; its address holds a secret",
     "api:openapi": "tells nothing of this installation",
 }
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
+from botplatform.accounts.models import User
 from botplatform.console import moments
 from botplatform.notifications.models import Delivery, Reminder
 from botplatform.notifications.reminders import Ending, coming, due, is_loud
@@ -103,17 +104,22 @@ class Plan:
     coming: list[datetime]
 
 
-def plans(endings: Sequence[Ending], *, now: datetime) -> list[Plan]:
-    """The schedule of each, soonest end first. Two queries."""
+def plans(endings: Sequence[Ending], *, viewer: User, now: datetime) -> list[Plan]:
+    """The schedule of each, soonest end first. Two queries.
+
+    Each reminder has `recipients`, how many were told, and `deliveries`, those of them that `viewer` may see.
+    """
     ordered = sorted(endings, key=lambda ending: ending.not_after)
     reminders: dict[str, list[Reminder]] = {}
     for row in Reminder.objects.filter(subject__in={ending.subject for ending in ordered}).order_by("-created_at"):
         reminders.setdefault(row.subject, []).append(row)
     rows = {row.key: row for found in reminders.values() for row in found}
     for row in rows.values():
-        row.deliveries = []
+        row.recipients, row.deliveries = 0, []
     for delivery in Delivery.objects.filter(key__in=rows).select_related("endpoint").order_by("channel", "recipient"):
-        rows[delivery.key].deliveries.append(delivery)
+        rows[delivery.key].recipients += 1
+        if delivery.bot_id or viewer.is_staff:  # as `visible_to` has it; the endings are in sight
+            rows[delivery.key].deliveries.append(delivery)
     return [
         Plan(ending, told, coming(ending, [row.threshold for row in told], now))
         for ending in ordered

@@ -1,0 +1,23 @@
+"""Routes of notifications."""
+
+from django.urls import path
+
+from botplatform.notifications.views import channels, log
+
+app_name = "notifications"
+urlpatterns = [
+    path("reminders/log/", log.log, name="log"),
+    path("reminders/log/<uuid:delivery>/again/", log.again, name="again"),
+    path("platform/notifications/", channels.of_platform, name="of_platform"),
+    path("bots/<slug:bot>/notifications/", channels.of_bot, name="of_bot"),
+    path("bots/<slug:bot>/notifications/calendar/", channels.add_calendar, name="add_calendar"),
+    path(
+        "bots/<slug:bot>/notifications/calendar/<uuid:feed>/remove/", channels.remove_calendar, name="remove_calendar"
+    ),
+]
+for start, whose in (("bots/<slug:bot>/", ""), ("platform/", "platform_")):
+    urlpatterns += [
+        path(f"{start}notifications/webhooks/", channels.add, name=f"{whose}add_webhook"),
+        path(f"{start}notifications/webhooks/<uuid:endpoint>/remove/", channels.remove, name=f"{whose}remove_webhook"),
+        path(f"{start}notifications/webhooks/<uuid:endpoint>/test/", channels.try_out, name=f"{whose}test_webhook"),
+    ]
