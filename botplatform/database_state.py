@@ -12,7 +12,9 @@ but that somebody, somewhere, wrote something.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
@@ -29,3 +31,23 @@ def committed_state() -> Hashable:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_snapshot()::text")
         return tuple(cursor.fetchone())
+
+
+class Remembered(threading.local):
+    """What a thread has read, for as long as nothing is committed; inside a transaction nothing is remembered.
+
+    Entries are found, never misses, which callers could make up without end. Who hands out a row hands out a copy.
+    """
+
+    def __init__(self) -> None:
+        self._state: Hashable = None
+        self._entries: dict[Hashable, Any] = {}
+
+    def entries(self) -> dict[Hashable, Any]:
+        """What is true now. Take it before reading anew: then a commit in between drops what is added, too."""
+        state = committed_state()
+        if state is None:
+            return {}
+        if state != self._state:
+            self._state, self._entries = state, {}
+        return self._entries

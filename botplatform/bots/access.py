@@ -6,6 +6,7 @@ Doors call `require_permission` (views); services call `authorize`. Both end in 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from typing import Any
 
@@ -68,7 +69,7 @@ def token_permissions(token: ApiToken, bot: Bot | None) -> frozenset[Permission]
     """What the holder of `token` may do: what it was given, and its creator may still do, within its bots.
 
     A token for some bots has on the platform only what everybody has. The answer is kept with the object, which lives
-    as long as one request: the guard of a route and its service ask the same.
+    as long as one request or until something is committed: the guard of a route and its service ask the same.
     """
     if not token.is_active:
         return frozenset()
@@ -79,12 +80,24 @@ def token_permissions(token: ApiToken, bot: Bot | None) -> frozenset[Permission]
 
 
 def find_bot(token: ApiToken, slug: str) -> Bot | None:
-    """The bot called `slug`, if the token sees it; with what the token may do with it, in one query."""
+    """The bot called `slug`, if the token sees it; with what the token may do with it, in one query.
+
+    It is kept with the token, as `judged` is.
+    """
+    bot = token.found.get(slug) or _read_bot(token, slug)
+    if bot is None:
+        return None
+    token.found[slug] = bot
+    return copy(bot)
+
+
+def _read_bot(token: ApiToken, slug: str) -> Bot | None:
     creator = token.created_by
-    visible = Bot.objects.visible_to(token).filter(slug=slug).order_by("pk")
+    visible = Bot.objects.visible_to(token).filter(slug=slug).order_by()
     if creator.is_administrator or creator.is_auditor:
-        return visible.first()
-    bot = visible.annotate(role=F("memberships__role")).first()  # of the membership that makes it visible
+        return next(iter(visible), None)
+    # The role is that of the membership that makes the bot visible.
+    bot = next(iter(visible.annotate(role=F("memberships__role"))), None)
     if bot is not None:
         token.judged[bot.pk] = permissions_on_bot(creator.platform_role, getattr(bot, "role")) & token.granted  # noqa: B009
     return bot

@@ -159,7 +159,12 @@ class ApiToken(models.Model):
 
     @cached_property
     def judged(self) -> dict[uuid.UUID | None, frozenset[Permission]]:
-        """What `botplatform.bots.access` found out about it, by bot."""
+        """What `botplatform.bots.access` found out about it, by bot. Copies share it, and `found`."""
+        return {}
+
+    @cached_property
+    def found(self) -> dict[str, Bot]:
+        """The bots that `botplatform.bots.access` found for it, by slug."""
         return {}
 
     def covers(self, bot: Bot) -> bool:

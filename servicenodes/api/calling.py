@@ -15,6 +15,7 @@ from botplatform.api_kit.access import ApiRequest
 from botplatform.api_kit.problems import problem
 from botplatform.api_kit.routes import Section, bot_of, write_json
 from botplatform.bots.roles import Permission
+from botplatform.database_state import Remembered
 from botplatform.errors import InvalidInput, NotFound
 from servicenodes.api.nodes import NODE
 from servicenodes.api.routing import router
@@ -25,6 +26,7 @@ from servicenodes.services.invoking import CallFailed, CallRefused, invoke_node
 
 SECTION = Section(router, "calls")
 NO_ANSWER = 424
+_nodes = Remembered()
 MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+[ \t]*(?:;|\Z)", re.ASCII)  # RFC 9110, section 8.3.1
 
 
@@ -50,12 +52,16 @@ def invoke(request: ApiRequest, node: str, body: InvokeIn) -> Any:
 
 def _find(request: ApiRequest, slug: str) -> ServiceNode:
     """Of the address's bot, which the token sees. Only what a call needs: its plan knows the rest."""
-    bot = bot_of(request)
-    found = ServiceNode.objects.filter(bot=bot, slug=slug).only("slug", "bot_id").order_by("pk").first()
-    if found is None:
-        raise NotFound("no such service node")
-    found.bot = bot
-    return found
+    bot, known = bot_of(request), _nodes.entries()
+    node: ServiceNode | None = known.get((bot.pk, slug))
+    if node is None:
+        try:
+            node = ServiceNode.objects.only("slug", "bot_id").get(bot=bot, slug=slug)
+        except ServiceNode.DoesNotExist:
+            raise NotFound("no such service node") from None
+        node.bot = bot
+        known[bot.pk, slug] = node
+    return node
 
 
 def _content_type(body: InvokeIn) -> str | None:

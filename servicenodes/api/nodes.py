@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpResponse
 from ninja import Query, Status
 
@@ -13,17 +15,20 @@ from botplatform.api_kit.access import ApiRequest
 from botplatform.api_kit.conditions import IfMatch, expected, tag
 from botplatform.api_kit.paging import Paging, page
 from botplatform.api_kit.routes import Section, bot_of, read, route, write_json
+from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
+from botplatform.database_state import Remembered
 from botplatform.errors import InvalidInput, NotFound
 from certificates.lookup import find_certificate, find_trust_store
 from certificates.models import ClientCertificate
 from servicenodes.api.routing import router
-from servicenodes.models import ServiceNode, ServiceNodeQuerySet
+from servicenodes.models import SealedHeader, ServiceNode, ServiceNodeQuerySet
 from servicenodes.schemas import NodeChange, NodeIn, NodeOut, NodePage
 from servicenodes.services.nodes import change_node, create_node, delete_node
 
 SECTION = Section(router, "service nodes")
 NODES, NODE = "/bots/{bot}/nodes", "/bots/{bot}/nodes/{node}"
+_nodes = Remembered()
 
 
 @read(SECTION, NODES, NodePage, problems=(422,))
@@ -75,16 +80,24 @@ def nodes_of(request: ApiRequest) -> ServiceNodeQuerySet:
 
 
 def find(request: ApiRequest, slug: str) -> ServiceNode:
-    """The node `slug` of the address's bot. Raises `NotFound`."""
-    bot = bot_of(request)
-    rows = ServiceNode.objects.filter(bot=bot, slug=slug).select_related("certificate", "trust_store")
-    node: ServiceNode | None = rows.order_by("pk").first()
+    """The node `slug` of the address's bot, with all that its document shows. Raises `NotFound`."""
+    bot, known = bot_of(request), _nodes.entries()
+    node: ServiceNode | None = known.get((bot.pk, slug))
     if node is None:
-        raise NotFound("no such service node")
+        node = known[bot.pk, slug] = _read_node(bot, slug)
+    return copy(node)
+
+
+def _read_node(bot: Bot, slug: str) -> ServiceNode:
+    try:
+        node = ServiceNode.objects.select_related("certificate", "trust_store").get(bot=bot, slug=slug)
+    except ServiceNode.DoesNotExist:
+        raise NotFound("no such service node") from None
     node.bot = bot
     for owned in (node.certificate, node.trust_store):  # of this bot or of the platform: the database sees to it
         if owned is not None and owned.bot_id is not None:
             owned.bot = bot
+    prefetch_related_objects([node], Prefetch("sealed_headers", SealedHeader.objects.only("node_id", "name")))
     return node
 
 

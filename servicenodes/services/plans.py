@@ -4,7 +4,7 @@
 effective certificate and its active version, the trust store's revision. The same answer as last time: the plan still
 holds. So a promoted version is presented by the very next call in every process.
 
-As long as nothing at all was committed since a thread read the stamp (`committed_state`), it need not read it again.
+As long as nothing at all was committed since a thread read the stamp, it need not read it again (`Remembered`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -22,7 +21,7 @@ from django.db import connection
 
 from botplatform.accounts.actors import Actor
 from botplatform.bots.models import Bot
-from botplatform.database_state import committed_state
+from botplatform.database_state import Remembered
 from botplatform.errors import Conflict, NotFound
 from certificates.models import CertificateVersion, ClientCertificate, TrustStore
 from certificates.pki.secret import Secret
@@ -94,17 +93,7 @@ class CallPlan:
 
 _plans: OrderedDict[uuid.UUID, tuple[Stamp, CallPlan]] = OrderedDict()
 _lock = threading.Lock()
-
-
-class _Read(threading.local):
-    """The stamps that this thread has read since the database was last seen to change."""
-
-    def __init__(self) -> None:
-        self.state: Hashable = None
-        self.stamps: dict[uuid.UUID, Stamp] = {}
-
-
-_read = _Read()
+_stamps = Remembered()
 
 
 def plan_for(*, actor: Actor, node: ServiceNode) -> CallPlan:
@@ -137,15 +126,11 @@ def forget() -> None:
 
 
 def _current_stamp(node: ServiceNode) -> Stamp:
-    """The stamp as of now. The state is taken before the stamp, so a commit between the two is noticed next time."""
-    state = committed_state()
-    if state is None:
-        return _read_stamp(node)
-    if state != _read.state:
-        _read.state, _read.stamps = state, {}
-    stamp = _read.stamps.get(node.pk)
+    """The stamp as of now, read only if anything was committed since this thread read it last."""
+    known = _stamps.entries()
+    stamp: Stamp | None = known.get(node.pk)
     if stamp is None:
-        stamp = _read.stamps[node.pk] = _read_stamp(node)
+        stamp = known[node.pk] = _read_stamp(node)
     return stamp
 
 
