@@ -7,13 +7,13 @@ Pure: bytes in, names out. What cannot be read gives an empty tuple, for it is o
 
 from __future__ import annotations
 
+import hmac
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from servicenodes.tls.names import signature_algorithm_name
 
@@ -72,7 +72,7 @@ def _encrypted_handshake(received: bytes, cipher: str, secret: bytes) -> bytes:
     for kind, header, payload in _records(received):
         if kind != APPLICATION_DATA:
             continue
-        nonce = bytes(a ^ b for a, b in zip(iv, number.to_bytes(len(iv), "big"), strict=True))
+        nonce = (int.from_bytes(iv, "big") ^ number).to_bytes(len(iv), "big")
         inner = aead.decrypt(nonce, payload, header).rstrip(b"\0")
         number += 1
         if inner[-1] == HANDSHAKE:
@@ -84,7 +84,7 @@ def _encrypted_handshake(received: bytes, cipher: str, secret: bytes) -> bytes:
 
 
 def _keys(cipher: str, secret: bytes) -> tuple[Aead, bytes]:
-    algorithm: hashes.HashAlgorithm = hashes.SHA384() if cipher.endswith("SHA384") else hashes.SHA256()
+    algorithm = "sha384" if cipher.endswith("SHA384") else "sha256"
     long_key = "AES_256" in cipher or "CHACHA20" in cipher
     key = _expand_label(algorithm, secret, b"key", 32 if long_key else 16)
     iv = _expand_label(algorithm, secret, b"iv", 12)
@@ -95,10 +95,11 @@ def _keys(cipher: str, secret: bytes) -> tuple[Aead, bytes]:
     return AESGCM(key), iv
 
 
-def _expand_label(algorithm: hashes.HashAlgorithm, secret: bytes, label: bytes, length: int) -> bytes:
+def _expand_label(algorithm: str, secret: bytes, label: bytes, length: int) -> bytes:
+    """HKDF-Expand-Label (RFC 8446, 7.1) for no more than one block of the hash, which is all that keys take."""
     full = b"tls13 " + label
     info = struct.pack("!HB", length, len(full)) + full + b"\0"
-    return HKDFExpand(algorithm=algorithm, length=length, info=info).derive(secret)
+    return hmac.digest(secret, info + b"\1", algorithm)[:length]
 
 
 def _of_tls12(stream: bytes) -> tuple[str, ...]:
@@ -122,5 +123,6 @@ def _of_tls13(stream: bytes) -> tuple[str, ...]:
     return ()
 
 
+@lru_cache(maxsize=256)
 def _names(pairs: bytes) -> tuple[str, ...]:
     return tuple(signature_algorithm_name(code) for (code,) in struct.iter_unpack("!H", pairs))

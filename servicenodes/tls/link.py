@@ -78,7 +78,7 @@ class Link:
         completed = self._transcript.completed
         return Attempt(
             kind=kind,
-            failure=None if self._transcript.seen.get(SERVER_HELLO) else self._failure(),
+            failure=None if SERVER_HELLO in self._transcript.seen else self._failure(),
             address=self._address,
             rtt_ms=self._wire.rtt_s * 1000,
             looks_like_tls=self._looks_like_tls,

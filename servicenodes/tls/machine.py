@@ -7,10 +7,10 @@ from contextlib import suppress
 from typing import TypeVar
 
 from cryptography import x509
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from servicenodes.tls import certificate_request
-from servicenodes.tls.names import UNREADABLE, UNREADABLE_TEXT
+from servicenodes.tls.names import UNREADABLE, UNREADABLE_TEXT, certificate_of, name_text
 from servicenodes.tls.transcript import (
     CERTIFICATE_REQUEST,
     SERVER_HELLO,
@@ -138,7 +138,8 @@ class Machine:
         """The server's certificates as presented; empty if there are none or one cannot be read."""
         if not self._chain:
             with suppress(*UNREADABLE):
-                self._chain = tuple(self._connection.get_peer_cert_chain(as_cryptography=True) or ())
+                chain = self._connection.get_peer_cert_chain() or ()
+                self._chain = tuple(certificate_of(crypto.dump_certificate(crypto.FILETYPE_ASN1, one)) for one in chain)
         return self._chain
 
     @property
@@ -172,8 +173,7 @@ class Machine:
         """The CA names the server listed, as RFC 4514 text."""
         if self._acceptable_cas is None:
             try:
-                names = self._connection.get_client_ca_list(as_cryptography=True)
-                self._acceptable_cas = tuple(name.rfc4514_string() for name in names)
+                self._acceptable_cas = tuple(name_text(name.der()) for name in self._connection.get_client_ca_list())
             except UNREADABLE:
                 self._acceptable_cas = (UNREADABLE_TEXT,)
         return self._acceptable_cas

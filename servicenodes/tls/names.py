@@ -136,6 +136,18 @@ def verify_error_name(code: int) -> str:
 
 
 @lru_cache(maxsize=1024)
+def certificate_of(der: bytes) -> x509.Certificate:
+    """The certificate. Kept, for servers show the same ones at every attempt. Raises what `UNREADABLE` says."""
+    return x509.load_der_x509_certificate(der)
+
+
+@lru_cache(maxsize=1024)
+def name_text(der: bytes) -> str:
+    """A name as RFC 4514 text. Raises what `UNREADABLE` says."""
+    return x509.Name.from_bytes(der).rfc4514_string()
+
+
+@lru_cache(maxsize=1024)
 def subject_text(certificate: x509.Certificate) -> str:
     """The subject as RFC 4514 text; one that cannot be read says so."""
     try:

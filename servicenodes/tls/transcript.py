@@ -5,7 +5,6 @@ The state names come from OpenSSL and are no stable interface; `tests/servicenod
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
@@ -20,6 +19,7 @@ from servicenodes.tls.names import (
     UNREADABLE_CERTIFICATE,
     UNREADABLE_TEXT,
     alert_name,
+    certificate_of,
     subject_text,
     verify_error_name,
 )
@@ -56,7 +56,7 @@ class Transcript:
 
     server_name: str
     observe: bool
-    seen: dict[bytes, float] = field(default_factory=dict)  # state name → monotonic time it was first passed
+    seen: set[bytes] = field(default_factory=set)  # names of the states passed
     completed: bool = False
     requested_late: bool = False
     alerts: list[Alert] = field(default_factory=list)
@@ -87,7 +87,7 @@ def on_info(connection: SSL.Connection, where: int, value: int) -> None:
     elif where & SSL.SSL_CB_LOOP:
         state = connection.get_state_string()
         if state in WATCHED and state not in transcript.seen:
-            transcript.seen[state] = time.monotonic()
+            transcript.seen.add(state)
             if state == CERTIFICATE_REQUEST and transcript.completed:
                 transcript.requested_late = True
 
@@ -154,6 +154,6 @@ def _pattern(name: str) -> DNSPattern | None:
 
 def _parsed(certificate: crypto.X509) -> x509.Certificate | None:
     try:
-        return certificate.to_cryptography()
+        return certificate_of(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate))
     except UNREADABLE:
         return None
