@@ -18,18 +18,19 @@ class ProgressBar:
 
     def tell(self, done: int, total: int) -> None:
         """Show that `done` of `total` are done."""
+        tenths = LINES * done // total
         if self._terminal:
             bar = "█" * (WIDTH * done // total)
             self._write(f"\r{bar:░<{WIDTH}} {done:,} of {total:,}")
-        elif (tenths := LINES * done // total) > self._told:
-            self._told = tenths
+        elif tenths > self._told:
             self._write(f"{done:,} of {total:,}\n")
+        self._told = tenths
 
     def end(self) -> None:
         """Leave the bar's line."""
-        if self._terminal:
+        if self._terminal and self._told:
             self._write("\n")
 
     def _write(self, text: str) -> None:
-        self._stream.write(text, ending="")
+        self._stream.write(text, str, ending="")  # plain: stderr's own colour is for errors
         self._stream.flush()
