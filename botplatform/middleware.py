@@ -14,6 +14,7 @@ from botplatform.api_kit import problems
 from botplatform.console.errors import database_busy
 from botplatform.console.forms import MAX_FILES
 from botplatform.errors import Conflict, DomainError, InvalidInput, NotAllowed, NotFound
+from botplatform.sealing import overtaken
 from botplatform.text import holds_nul_or_surrogate
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -125,7 +126,10 @@ class DomainErrorMiddleware:
 
 
 class DatabaseBusyMiddleware:
-    """503 with Retry-After when the database cannot answer now. `handler500` covers what fails outside a view."""
+    """503 with Retry-After when the database cannot answer now; 409 when it refuses what a rotation has overtaken.
+
+    `handler500` covers what fails outside a view.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -134,6 +138,8 @@ class DatabaseBusyMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if conflict := overtaken(exception):
+            return error_page(request, conflict, 409)
         return database_busy() if isinstance(exception, (OperationalError, InterfaceError)) else None
 
 

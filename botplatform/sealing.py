@@ -8,8 +8,20 @@ keyring finds such rows by these fields.
 from __future__ import annotations
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.db.models import Model
 from django.utils.module_loading import import_string
+
+from botplatform.errors import Conflict
+
+REFUSAL = "This was sealed with a key that is retired meanwhile."  # how the database says it
+
+
+def overtaken(error: Exception) -> Conflict | None:
+    """What the doors say where the keyring was rotated between the sealing of a secret and its storing."""
+    if isinstance(error, IntegrityError) and REFUSAL in str(error):
+        return Conflict("The keyring was rotated at the same moment. Nothing was saved: do it again.")
+    return None
 
 
 def seal(row: Model, secret: str) -> None:

@@ -7,8 +7,6 @@ import binascii
 import os
 import stat
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -16,11 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.db import IntegrityError
 from django.db.models import Model, Q
 
-from botplatform.errors import Conflict, InvalidInput
-from certificates import sealed_tables
+from botplatform.errors import InvalidInput
 from certificates.errors import EnvelopeBroken, Sealed
 from certificates.keyring.envelope import EnvelopeContext
 from certificates.keyring.keyring import Keyring
@@ -138,12 +134,21 @@ def sealed_reason() -> str | None:
 def fitting_keyring() -> Keyring:
     """The keyring, once it is known to be the one that the stored keys were sealed with. Raises Sealed."""
     keyring = load_keyring()
+    while reason := _misfit(keyring):
+        again = load_keyring()
+        if again is keyring:
+            raise Sealed(reason)
+        keyring = again  # it was rotated between the look at the file and the one at the database
+    return keyring
+
+
+def _misfit(keyring: Keyring) -> str | None:
     foreign = SealedKey.objects.filter(outside(keyring.key_ids)).values_list("key_id", flat=True).first()
     if foreign is not None:
-        raise Sealed(f"The keyring is a wrong one: stored keys are sealed with {foreign}, which it does not hold.")
+        return f"The keyring is a wrong one: stored keys are sealed with {foreign}, which it does not hold."
     if RetiredKey.objects.filter(pk=keyring.active_key_id).exists():
-        raise Sealed(f"The keyring is an old copy: its active key {keyring.active_key_id} was retired by a rotation.")
-    return keyring
+        return f"The keyring is an old copy: its active key {keyring.active_key_id} was retired by a rotation."
+    return None
 
 
 def outside(key_ids: tuple[str, ...]) -> Q:
@@ -191,17 +196,6 @@ def seal_into(row: SealedRow, secret: Secret) -> None:
     """Put the secret into an unsaved row. It opens only in the same place. Raises Sealed."""
     keyring = fitting_keyring()
     row.envelope, row.key_id = keyring.seal(secret, context=_context(row)), keyring.active_key_id
-
-
-@contextmanager
-def unless_retired() -> Iterator[None]:
-    """Around the saving of what was just sealed. Raises Conflict where a rotation retired its key in between."""
-    try:
-        yield
-    except IntegrityError as error:
-        if sealed_tables.REFUSAL in str(error):
-            raise Conflict("The keyring was rotated at the same moment. Do it again.") from error
-        raise
 
 
 def open_row(row: SealedRow) -> Secret:

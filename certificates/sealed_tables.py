@@ -12,10 +12,10 @@ from django.apps import apps
 from django.db import connections, transaction
 from django.db.models import Model
 
+from botplatform.sealing import REFUSAL
 from certificates.models import RetiredKey
 
 FIELDS = {"envelope", "key_id"}
-REFUSAL = "This was sealed with a key that is retired meanwhile."  # of the database, as an IntegrityError
 LOCK_TIMEOUT = "10s"
 _FUNCTION = "certificates_refuse_retired_key"
 _RETIRED = f"EXISTS (SELECT 1 FROM {RetiredKey._meta.db_table} r WHERE r.key_id = NEW.key_id)"  # noqa: S608

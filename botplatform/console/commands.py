@@ -21,12 +21,13 @@ from django.core.management.base import (
     DjangoHelpFormatter,
     SystemCheckError,
 )
-from django.db.utils import OperationalError, ProgrammingError
+from django.db.utils import IntegrityError, OperationalError, ProgrammingError
 
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.database import unusable
 from botplatform.errors import DomainError, InvalidInput, NotFound
+from botplatform.sealing import overtaken
 from botplatform.text import printable
 
 PASSPHRASE_MAX_BYTES = 4096  # longer is somebody's key file, not a passphrase
@@ -115,6 +116,10 @@ class ConsoleCommand(BaseCommand):
             raise SystemCheckError(str(error), returncode=2) from error
         except CommandError as error:
             raise CommandError(str(error), returncode=2) from error
+        except IntegrityError as error:
+            if conflict := overtaken(error):
+                raise CommandError(conflict.text, returncode=2) from error
+            raise
         except (OperationalError, ProgrammingError) as error:
             raise CommandError(unusable(error), returncode=2) from error
 

@@ -22,6 +22,7 @@ from botplatform.bots.access import authorize
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict, InvalidInput
+from botplatform.sealing import overtaken
 from botplatform.validation import check_model, one_line, refuse_route
 from certificates import key_storage
 from certificates.issuer_models import CertificateIssuer, Challenge, IssuerKind, IssuerSecret, SecretName
@@ -68,13 +69,14 @@ def create_issuer(*, actor: Actor, owner: Bot | None, order: IssuerOrder) -> Cer
     secrets = _secrets(issuer, order.secret)
     rows = [_sealed(issuer, name, value) for name, value in secrets.items()]
     try:
-        with key_storage.unless_retired(), transaction.atomic():
+        with transaction.atomic():
             defaults.lock_owner(owner)
             issuer.save(force_insert=True)
             IssuerSecret.objects.bulk_create(rows)
             _record(actor, Action.ISSUER_CREATED, issuer, {"kind": issuer.kind, "host": _host(issuer)})
     except IntegrityError as error:
-        raise Conflict(f"There is an issuer “{issuer.path}” already.", code="exists") from error
+        taken = Conflict(f"There is an issuer “{issuer.path}” already.", code="exists")
+        raise overtaken(error) or taken from error
     return issuer
 
 
@@ -90,8 +92,7 @@ def replace_secret(*, actor: Actor, issuer: CertificateIssuer, secret: Secret) -
         raise InvalidInput("This issuer has no secret that somebody gave it.", field="secret")
     _check_secret(secret)
     IssuerSecret.objects.filter(issuer=issuer, name=name).delete()
-    with key_storage.unless_retired():
-        _sealed(issuer, name, secret).save(force_insert=True)
+    _sealed(issuer, name, secret).save(force_insert=True)
     _record(actor, Action.ISSUER_CHANGED, issuer, {"replaced": name.label})
 
 

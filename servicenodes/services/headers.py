@@ -94,18 +94,14 @@ def sealed_names(node: ServiceNode) -> list[str]:
 
 
 def store(node: ServiceNode, order: HeaderOrder) -> None:
-    """Make the sealed headers what the order says, in the transaction that saves the node.
-
-    Raises `Sealed`, and `Conflict` where the keyring was rotated at the same moment.
-    """
+    """Make the sealed headers what the order says, in the transaction that saves the node. Raises `Sealed`."""
     for row in SealedHeader.objects.filter(node=node).only("name"):
         if row.name.lower() not in order.kept:
             row.delete()
     for name, value in order.new.items():
         row = SealedHeader(node=node, name=name)
         key_storage.seal_into(row, value)
-        with key_storage.unless_retired():
-            row.save(force_insert=True)
+        row.save(force_insert=True)
 
 
 def open_sealed(*, actor: Actor, node: ServiceNode) -> tuple[tuple[str, Secret], ...]:

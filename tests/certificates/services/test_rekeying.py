@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
 from pytest_django import Settings
 
 from botplatform.accounts.actors import Actor
@@ -20,9 +21,10 @@ from botplatform.audit.models import AuditEvent
 from botplatform.audit.trail import verify_trail
 from botplatform.bots.models import Bot
 from botplatform.errors import Conflict, NotAllowed
+from botplatform.sealing import REFUSAL
 from certificates import key_storage
 from certificates.errors import EnvelopeBroken, Sealed
-from certificates.key_storage import create_keyring, fitting_keyring, load_keyring, open_row, seal_into
+from certificates.key_storage import create_keyring, fitting_keyring, load_keyring, open_row, seal_into, sealed_reason
 from certificates.models import RetiredKey, SealedKey
 from certificates.pki.secret import Secret
 from certificates.sealed_tables import sealed_models
@@ -33,7 +35,8 @@ from certificates.services.rekeying import prepare_key, rotate_keyring
 from certificates.services.resealing import Progress, rows_on_each_key
 from certificates.services.rotation import destroy, retire
 from servicenodes.models import SealedHeader
-from servicenodes.services.nodes import change_node
+from tests.api.caller import caller_of
+from tests.certificates.commands.test_commands import run
 from tests.certificates.sealed import fill, secrets
 from tests.certificates.stored import store
 from tests.factories import make_node, upload
@@ -161,6 +164,17 @@ def test_a_row_read_before_the_rotation_opens_after_it(bot: Bot, key_file: Path)
     assert {row.pk: open_row(row).reveal() for row in rows} == before
 
 
+def test_a_rotation_between_two_looks_does_not_seal_the_console(
+    bot: Bot, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(bot, 1)
+    looks = [load_keyring()]
+    rotate()
+    monkeypatch.setattr(key_storage, "load_keyring", lambda: looks.pop() if looks else load_keyring())
+    assert sealed_reason() is None
+    assert not looks
+
+
 def test_the_database_refuses_what_was_sealed_before_the_rotation(bot: Bot, key_file: Path) -> None:
     version = store(CA.root().issue("bot.example"), bot=bot)
     node = make_node(bot)
@@ -196,24 +210,41 @@ def test_an_import_overtaken_by_a_rotation_seals_again(
     assert SealedKey.objects.get().key_id == load_keyring().active_key_id
 
 
-def test_a_header_overtaken_by_a_rotation_says_so(bot: Bot, key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    node, original = make_node(bot), SealedHeader.save
+@pytest.fixture
+def overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever a header has been sealed, its key is retired before it is stored."""
+    original = SealedHeader.save
 
     def save(row: SealedHeader, **options: Any) -> None:
-        key_id, keyring = row.key_id, load_keyring().with_new_key()
-        key_file.write_text(keyring.dump())
-        RetiredKey.objects.create(pk=key_id)
+        RetiredKey.objects.get_or_create(pk=row.key_id)
         original(row, **options)
 
     monkeypatch.setattr(SealedHeader, "save", save)
-    with pytest.raises(Conflict, match="keyring was rotated"):
-        change_node(
-            actor=Actor.operating_system(),
-            node=node,
-            expected_revision=node.revision,
-            sealed_headers={"X-Api-Key": "secret"},
-        )
+
+
+@pytest.mark.usefixtures("overtaken", "key_file")
+def test_whoever_is_overtaken_is_told_so(bot: Bot, administrator: User, sign_in: Callable[[User], Client]) -> None:
+    make_node(bot, "pay")
+    change = {"sealed_headers": {"X-Api-Key": "secret"}}
+    answer = caller_of(administrator)("PATCH", "/bots/acme/nodes/pay", change)
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert "The keyring was rotated at the same moment" in answer.json()["detail"]
+    form = {"name": "Pay", "slug": "pay-2", "url": "https://api.bank.example/", "method": "GET", "min_tls": "1.2"}
+    form |= {"timeout_s": "9", "sealed_headers": "X-Api-Key: secret"}
+    page = sign_in(administrator).post("/bots/acme/nodes/new/", form)
+    assert page.status_code == 409
+    assert "The keyring was rotated at the same moment" in page.content.decode()
     assert not SealedHeader.objects.exists()
+
+
+@pytest.mark.usefixtures("key_file")
+def test_a_command_that_is_overtaken_ends_with_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise IntegrityError(REFUSAL)
+
+    monkeypatch.setattr("certificates.management.commands.rotate_keyring.rotate_keyring", refuse)
+    ran = run("rotate_keyring")
+    assert (ran.code, ran.err) == (2, "The keyring was rotated at the same moment. Nothing was saved: do it again.")
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
