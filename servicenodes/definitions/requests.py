@@ -39,7 +39,8 @@ def headers_of(exported: Any, variables: Variables, notes: list[str]) -> Headers
             secret, filled = _header(name, value, variables)
         except (ValueError, InvalidInput) as error:
             why = error.text if isinstance(error, InvalidInput) else f"{error}."
-            notes.append(f"The header {name[:40]} is left out: {why}")
+            what = "A header" if name[:40] in why else f"The header {name[:40]}"
+            notes.append(f"{what} is left out: {why}")
             continue
         names.add(name.lower())
         if filled:

@@ -102,9 +102,10 @@ def test_headers_are_told_apart_and_what_cannot_be_sent_is_told() -> None:
         "X-Number": "5",
         "X-Sum": "{{env_API_KEY}}-{{context_a}}",
     }
-    assert [note.split(" is left out")[0] for note in node.notes] == [
-        f"The header {name}" for name in ("Host", "X-Token", "X-Line")
-    ]
+    assert len(node.notes) == 3
+    for note, name in zip(node.notes, ("Host", "X-Token", "X-Line"), strict=True):
+        assert note.startswith("A header is left out: ")
+        assert note.count(name) == 1
     assert "s3cret" not in repr(node)
 
 
