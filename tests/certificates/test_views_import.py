@@ -19,6 +19,7 @@ from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from certificates.models import CertificateVersion, ClientCertificate
 from certificates.services import uploads
+from tests.factories import make_certificate, make_node
 from tests.pki import CA, Issued
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +56,18 @@ def test_the_preview_shows_what_was_found_and_saves_nothing(
     assert "Found: acme-bot" in page
     assert "Bank issuing CA" in page
     assert not ClientCertificate.objects.exists()
+
+
+def test_the_preview_says_what_making_it_the_default_would_change(
+    sign_in: SignIn, manager: User, bot: Bot, issued: Issued
+) -> None:
+    client = sign_in(manager)
+    assert "No service node presents anything else by that" in look(client, issued)
+    make_certificate(None, "hosted", is_default=True)
+    make_node(bot, "balance")
+    page = look(client, issued)
+    assert "As the default, 1 service node would present it instead of platform/hosted" in page
+    assert "/bots/acme/nodes/balance/" in page
 
 
 def test_the_second_step_saves_what_the_first_one_showed(

@@ -60,7 +60,10 @@ LONG = name_of(
     ((NameOID.JURISDICTION_COUNTRY_NAME, "DE"),),
     ((NameOID.COMMON_NAME, "tab\tand/😀"),),
 )
-SUBJECTS = {"plain": PLAIN, "odd": ODD, "long": LONG}
+QUOTED = name_of(
+    ((NameOID.ORGANIZATION_NAME, 'Müller "AG" <x>; {y} %z #'),), ((NameOID.COMMON_NAME, " back\\slash, (etc) "),)
+)
+SUBJECTS = {"plain": PLAIN, "quoted": QUOTED, "odd": ODD, "long": LONG}
 
 
 @pytest.mark.parametrize("kind", SUBJECTS)
