@@ -127,8 +127,7 @@ class Bao:
 @contextlib.contextmanager
 def openbao(ca: CA) -> Iterator[Bao]:
     """A server in memory, with an AppRole and a token that may sign with one role."""
-    if not (program := _bao()):
-        need("bao")
+    program = _bao() or need("bao")
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="openbao-") as name:
         folder = Path(name)

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from botplatform.accounts.actors import Actor
 from botplatform.audit import trail
 from botplatform.audit.actions import Action
+from botplatform.audit.models import AuditEvent
 from botplatform.bots.access import authorize
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
@@ -33,6 +36,7 @@ from certificates.services import defaults
 from certificates.services.deleting import delete_unused
 
 MAX_SECRET_LENGTH = 4096
+WINDOW, CHECKS = timedelta(minutes=1), 10  # checks of one actor in a window
 OPENERS = {  # by path: the ACME library takes a moment to load, and only workers need it
     IssuerKind.ACME: "certificates.services.opening.open_acme",
     IssuerKind.VAULT: "certificates.services.opening.open_vault",
@@ -99,10 +103,11 @@ def replace_secret(*, actor: Actor, issuer: CertificateIssuer, secret: Secret) -
 def check_issuer(*, actor: Actor, issuer: CertificateIssuer) -> str:
     """Ask the CA something harmless that needs the sign-in. Returns its answer in one sentence.
 
-    Raises `NotAllowed`, `IssuerFailed`, `Sealed`.
+    Raises `NotAllowed`, `IssuerFailed`, `Sealed`, and `Conflict` when the actor does it too often.
     """
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=issuer.bot)
     with transaction.atomic():
+        _check_pace(actor)
         _record(actor, Action.ISSUER_CHECKED, issuer, {"host": _host(issuer)})
     return open_issuer(issuer).check()
 
@@ -134,6 +139,13 @@ def given_secret(issuer: CertificateIssuer) -> SecretName | None:
     if issuer.kind == IssuerKind.VAULT:
         return SecretName.SECRET_ID if issuer.role_id else SecretName.TOKEN
     return SecretName.EAB_KEY if issuer.eab_kid else None
+
+
+def _check_pace(actor: Actor) -> None:
+    """Checks must not become a way to find out which ports are open."""
+    done = AuditEvent.objects.filter(action=Action.ISSUER_CHECKED, at__gt=timezone.now() - WINDOW)
+    if done.filter(actor_kind=actor.kind, actor_name=actor.name).count() >= CHECKS:
+        raise Conflict(f"You checked issuers {CHECKS} times within a minute. Try again in a minute.", code="too_often")
 
 
 def _checked(actor: Actor, owner: Bot | None, order: IssuerOrder) -> CertificateIssuer:

@@ -31,6 +31,7 @@ from certificates.tasks import run_renewal as run_renewal_task
 log = structlog.get_logger(__name__)
 BATCH = 200
 MOST = 2000  # in one run of the duty
+BEHIND = -20  # the priority of what nobody waits for
 LOOK_AGAIN = timedelta(hours=1)  # versions change without a word to us
 QUEUED_FOR = timedelta(minutes=10)  # then the hint is taken for lost
 LEASE = timedelta(minutes=15)  # more than one attempt may take
@@ -122,7 +123,7 @@ def _of_status(policy: RenewalPolicy, status: VersionStatus) -> CertificateVersi
 @transaction.atomic
 def _queue(policy: RenewalPolicy, now: datetime) -> None:
     if RenewalPolicy.objects.filter(pk=policy.pk, look_at=policy.look_at).update(look_at=now + QUEUED_FOR):
-        run_renewal_task.enqueue(str(policy.pk))
+        run_renewal_task.using(priority=BEHIND).enqueue(str(policy.pk))
 
 
 def _claim(certificate_id: uuid.UUID, now: datetime) -> RenewalPolicy | None:

@@ -12,9 +12,12 @@ from playwright.sync_api import Browser, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
+from certificates.services.issuers import create_issuer
 from servicenodes.services import invoking
+from tests.certificates.issuers.test_services import VAULT
 from tests.e2e.browser import PASSWORD, Watched
 from tests.factories import make_certificate, make_node, make_trust_store
 from tests.pki import CA, Issued
@@ -181,7 +184,8 @@ PAGES = f"""
 /certificates/ /bots/acme/certificates/bank-api/ /bots/acme/certificates/bank-api/hosts/ /bots/acme/certificates/import/
 /certificates/client-auth/ /bots/acme/certificates/bank-api/versions/1/hand-over/
 /bots/acme/certificates/bank-api/default/
-/trust-stores/ /audit/ /people/
+/bots/acme/certificates/bank-api/renewal/ /issuers/ /bots/acme/issuers/create/acme/ /bots/acme/issuers/create/vault/
+/bots/acme/issuers/vault/ /trust-stores/ /audit/ /people/
 /bots/acme/trust-stores/bank/ /bots/acme/trust-stores/import/ /settings/ /patterns/ /password/
 """.split()
 
@@ -192,6 +196,7 @@ def test_every_page_on_a_phone(
 ) -> None:
     certificate = make_certificate(bot, "bank-api", issued=bank.mailed)
     make_trust_store(bot, "bank", authorities=(bank.root,))
+    create_issuer(actor=Actor.operating_system(), owner=bot, order=VAULT)
     make_node(bot, "get-balance", url="https://api.bank.example/" + "long/" * 40, certificate=certificate)
     context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=colours)  # type: ignore[arg-type]
     phone = Watched(context.new_page(), live_server.url)

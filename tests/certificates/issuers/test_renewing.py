@@ -37,7 +37,7 @@ from tests.certificates.issuers.test_hostile_ca import Routes, answering, direct
 from tests.factories import make_certificate, make_trust_store, make_version
 from tests.pki import CA
 
-pytestmark = [pytest.mark.peers, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 DUE = {"not_before": datetime.now(UTC) - timedelta(days=70), "not_after": datetime.now(UTC) + timedelta(days=20)}
 FRESH = {"not_before": datetime.now(UTC) - timedelta(days=1), "not_after": datetime.now(UTC) + timedelta(days=89)}
 
@@ -259,6 +259,7 @@ def working(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen
         process.wait()
 
 
+@pytest.mark.peers
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_killed_during_an_order_leaves_one_staged_version(
     bot: Bot, acme_server: AcmeServer, authority: CA, product_environment: dict[str, str], tmp_path: Path

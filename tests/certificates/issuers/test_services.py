@@ -15,8 +15,9 @@ from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from botplatform.errors import Conflict, InvalidInput, NotAllowed
 from certificates.errors import EnvelopeBroken
-from certificates.issuer_models import CertificateIssuer, IssuerSecret
+from certificates.issuer_models import CertificateIssuer, IssuerSecret, RenewalPolicy
 from certificates.pki.secret import Secret
+from certificates.services.certificates import delete_certificate
 from certificates.services.issuers import (
     IssuerOrder,
     create_issuer,
@@ -181,6 +182,8 @@ def test_what_is_in_use_stays(bot: Bot, operator: Actor) -> None:
     set_renewal(actor=operator, certificate=certificate, choice=RenewalChoice())
     delete_issuer(actor=operator, issuer=issuer)
     assert not IssuerSecret.objects.exists()
+    delete_certificate(actor=operator, certificate=certificate)
+    assert not RenewalPolicy.objects.exists()
 
 
 def test_an_empty_trust_store_trusts_nobody(bot: Bot, operator: Actor) -> None:
