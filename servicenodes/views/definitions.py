@@ -99,6 +99,6 @@ def _done(request: HttpRequest, report: ImportReport) -> HttpResponse:
     new, changed = len(report.created), len(report.updated)
     messages.success(request, f"Imported: {new} new service node{'' if new == 1 else 's'}, {changed} changed.")
     if missing := len(report.needs_url):
-        text = "One service node needs" if missing == 1 else f"{missing} service nodes need"
-        messages.warning(request, f"{text} a URL before it can be tested or called.")
+        one, many = "One service node needs a URL before it", f"{missing} service nodes need a URL before they"
+        messages.warning(request, f"{one if missing == 1 else many} can be tested or called.")
     return redirect("servicenodes:bot", bot=report.bot)
