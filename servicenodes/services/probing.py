@@ -94,8 +94,9 @@ def test_now(
     node: ServiceNode,
     options: ProbeOptions | None = None,  # noqa: PT028
     on_step: OnStep | None = None,  # noqa: PT028
+    limited: bool = True,  # noqa: PT028
 ) -> ConnectionTest:
-    """Test a node at once and return the finished, recorded test.
+    """Test a node at once and return the finished, recorded test. Not `limited`: one of many that are one act.
 
     Raises `NotAllowed`, `TooManyTests`, `NotFound` (a version), `InvalidInput` (an option), `Sealed`.
     """
@@ -106,7 +107,7 @@ def test_now(
     _check_version(options.certificate or effective_certificate(node).certificate, options)
     probe_request(callable_url(node), node, options, Presented())  # refuses bad options before anything is stored
     with transaction.atomic():
-        test = recording.store_request(actor=actor, node=node, started_at=timezone.now())
+        test = recording.store_request(actor=actor, node=node, started_at=timezone.now(), limited=limited)
     try:
         presented = _present_for(actor, node, options)
     except DomainError:

@@ -65,6 +65,8 @@ class Command(ConsoleCommand):
 
     def _show(self, outcome: InvokeOutcome) -> None:
         presented = f"{outcome.certificate} version {outcome.version}" if outcome.certificate else "no certificate"
+        if outcome.fell_back_from is not None:
+            presented += f", because the server rejected version {outcome.fell_back_from}"
         self.say(f"HTTP {outcome.status} in {outcome.timing_ms['total']:.0f} ms, presented: {presented}")
         for name, value in shown_headers(outcome).items():
             self.say(f"{name}: {value}")

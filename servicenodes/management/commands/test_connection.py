@@ -13,6 +13,7 @@ from botplatform.console.commands import ConsoleCommand, ExitOne
 from certificates.lookup import find_certificate, find_trust_store
 from certificates.management.bundles import read_files
 from servicenodes.lookup import find_node
+from servicenodes.management.versions import version_selector
 from servicenodes.models import ServiceNode, TLSVersion
 from servicenodes.services.probing import probe_url, test_now
 from servicenodes.services.requests import ProbeOptions, trust_in_files
@@ -43,7 +44,11 @@ class Command(ConsoleCommand):
         where.add_argument("--url", help="test this URL, which needs no node")
         parser.add_argument("--certificate", metavar="CERT", help="present this one instead")
         parser.add_argument(
-            "--version", dest="certificate_version", metavar="N|staged", type=_version, help="default: the active one"
+            "--version",
+            dest="certificate_version",
+            metavar="N|staged",
+            type=version_selector,
+            help="default: the active one",
         )
         trust = parser.add_mutually_exclusive_group()
         trust.add_argument("--trust-store", metavar="NAME", help="verify the server with this trust store instead")
@@ -107,12 +112,6 @@ class Command(ConsoleCommand):
             self.show(f"→ {advice}")
         for path in report["suggested_certificates"]:
             self.show(f"→ The server names the issuer of “{path}”: try that one.")
-
-
-def _version(text: str) -> int | str:
-    if text == "staged" or (text.isascii() and text.isdecimal()):
-        return text if text == "staged" else int(text)
-    raise ArgumentTypeError("a number or “staged”")
 
 
 def _seconds(text: str) -> float:
