@@ -12,6 +12,7 @@ from botplatform.bots.models import validate_slug
 from botplatform.console.forms import ManyFilesField
 from certificates.models import ClientCertificate
 from certificates.pki.inspection import Finding, Severity
+from certificates.services.fallback import MOST_DAYS
 
 IMPORT_PAGE = "import"
 NAME_HELP = "Lower-case letters, digits and hyphens, for example “bank-api”. Nodes are attached to this name."
@@ -113,6 +114,17 @@ class ResponsibleForm(forms.Form):
         max_length=254,
         label="Mail address",
         help_text="Is told of this certificate beside the owners and certificate managers of its bot.",
+    )
+
+
+class FallbackForm(forms.Form):
+    """How long calls may fall back after a promotion."""
+
+    fallback_days = forms.IntegerField(
+        min_value=0,
+        max_value=MOST_DAYS,
+        label="Days after a promotion",
+        help_text="0: calls never fall back. Another number also opens a window now, if there is a version before.",
     )
 
 

@@ -57,6 +57,10 @@ class ClientCertificate(models.Model):
     allowed_hosts = models.JSONField(default=list, blank=True)  # it is presented to these only; empty: to any
     responsible = models.EmailField(blank=True, default="")  # told beside the bot's owners and certificate managers
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    fallback_days = models.PositiveSmallIntegerField(
+        default=0
+    )  # how long a promotion opens a fallback window; 0: never
+    fallback_until = models.DateTimeField(null=True, editable=False)  # till then rejected calls fall back
 
     objects = ClientCertificateQuerySet.as_manager()
 
@@ -98,9 +102,10 @@ class ClientCertificate(models.Model):
 
     @property
     def state(self) -> str:
-        """A short digest that differs after any change: default, allowed hosts, versions, their status. One query."""
+        """A short digest that differs after any change: default, hosts, fallback, versions, their status. One query."""
         versions = self.versions.order_by("number").values_list("number", "status")
-        facts = [str(self.pk), str(self.is_default), *self.allowed_hosts]
+        fallback = f"{self.fallback_days} {self.fallback_until}"
+        facts = [str(self.pk), str(self.is_default), fallback, *self.allowed_hosts]
         facts += [f"{number} {status}" for number, status in versions]
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 

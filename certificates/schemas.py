@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 from certificates.pki.csr import KeyKind
 from certificates.pki.findings import FindingCode
 from certificates.pki.subjects import MAX_SANS, MAX_SUBJECT_CHARACTERS
+from certificates.services.fallback import MOST_DAYS
 
 NO_LEAF = "null while there is no certificate yet: in a draft, or a destroyed one."
 NAME = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
@@ -108,6 +109,8 @@ class CertificateOut(Schema):
     name: str
     is_default: bool
     allowed_hosts: list[str] = Field(description="It is presented to these hosts only; empty: to any.")
+    fallback_days: int = Field(description="How long a promotion opens a fallback window; 0: never.")
+    fallback_until: datetime | None = Field(description="Till then calls that are rejected fall back; null: not now.")
     created_at: datetime
     active: VersionOut | None = Field(description="What is presented; null before the first import is promoted.")
 
@@ -130,6 +133,9 @@ class CertificateChange(Schema):
         default_factory=list, max_length=100, description="All of them; it is presented to these only; empty: to any."
     )
     is_default: bool = Field(default_factory=bool, description="The default of the bot, or of the platform.")
+    fallback_days: int = Field(
+        default_factory=int, ge=0, le=MOST_DAYS, description="How long a promotion opens a fallback window; 0: never."
+    )
 
 
 class DefaultChangeOut(Schema):

@@ -27,7 +27,9 @@ from servicenodes.models import CallCounter, ServiceNode, counter_id
 log = structlog.get_logger(__name__)
 
 ANSWERED = "answered"  # the server answered over HTTP, whatever its status
+FELL_BACK = "fell_back"  # answered, with the version before the active one, which the server rejected
 REFUSED = "refused"  # the call was not made; else the verdict says why it failed
+NO_FAILURES = frozenset({ANSWERED, FELL_BACK, REFUSED})
 FULL = 1_000
 MOST_KEYS = 10_000  # while the database is away
 
@@ -148,12 +150,12 @@ class Traffic:
     @property
     def answered(self) -> int:
         """Calls that the server answered."""
-        return self.outcomes.get(ANSWERED, 0)
+        return self.outcomes.get(ANSWERED, 0) + self.outcomes.get(FELL_BACK, 0)
 
     @property
     def failures(self) -> dict[str, int]:
         """Calls without an answer, by verdict, most frequent first."""
-        failed = {name: calls for name, calls in self.outcomes.items() if name not in {ANSWERED, REFUSED}}
+        failed = {name: calls for name, calls in self.outcomes.items() if name not in NO_FAILURES}
         return dict(sorted(failed.items(), key=lambda item: (-item[1], item[0])))
 
     @property
@@ -165,6 +167,12 @@ class Traffic:
 def traffic_of_nodes(nodes: Iterable[ServiceNode]) -> dict[uuid.UUID, Traffic]:
     """By node id, one query. Every node asked for is there."""
     return _traffic("node_id", [node.pk for node in nodes])
+
+
+def fallbacks_of(node: ServiceNode) -> list[CallCounter]:
+    """The calls of a node that fell back, one row for each version that they fell back to; the newest first."""
+    rows = CallCounter.objects.filter(node=node, outcome=FELL_BACK, version__isnull=False)
+    return list(rows.select_related("version").defer("version__leaf_der").order_by("-last_used_at"))
 
 
 def traffic_of_versions(versions: Iterable[CertificateVersion]) -> dict[uuid.UUID, Traffic]:

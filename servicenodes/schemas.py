@@ -214,6 +214,9 @@ class PresentedOut(Schema):
     version: int | None
     sha256: str | None
     source: Literal["node", "bot", "platform"] | None = Field(description="The rule that chose it.")
+    fell_back_from: int | None = Field(
+        default=None, description="The active version, if the server rejected it and this one was presented instead."
+    )
 
 
 class InvokeOut(Schema):

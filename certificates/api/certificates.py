@@ -22,6 +22,7 @@ from certificates.schemas import CertificateChange, CertificateOut, CertificateP
 from certificates.services.allowed_hosts import set_allowed_hosts
 from certificates.services.certificates import delete_certificate
 from certificates.services.defaults import clear_default, lock_certificate, lock_owner, set_default
+from certificates.services.fallback import set_fallback
 from certificates.services.foreseeing import DefaultChange, foresee_default, foresee_no_default
 
 SECTION = Section(router, "certificates")
@@ -57,7 +58,10 @@ def get_certificate(request: ApiRequest, name: str, response: HttpResponse) -> C
 def edit_certificate(
     request: ApiRequest, name: str, body: CertificateChange, response: HttpResponse, if_match: IfMatch = None
 ) -> ClientCertificate:
-    """Change the allowed hosts, or whether it is the default. Send `If-Match`, so that nobody's change is lost."""
+    """Change the allowed hosts, the fallback window, or whether it is the default.
+
+    Send `If-Match`, so that nobody's change is lost.
+    """
     found = find(request, name)
     lock_owner(request.bot)  # first, as the services do: the default is the owner's
     certificate = lock_certificate(found)
@@ -67,6 +71,8 @@ def edit_certificate(
         change(actor=request.actor, certificate=certificate)
     if "allowed_hosts" in body.model_fields_set:
         set_allowed_hosts(actor=request.actor, certificate=certificate, hosts=body.allowed_hosts)
+    if "fallback_days" in body.model_fields_set:
+        set_fallback(actor=request.actor, certificate=certificate, days=body.fallback_days)
     return get_certificate(request, name, response)
 
 

@@ -5,8 +5,11 @@ This app does not know which nodes present a certificate. Who does is told by tw
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db.models import Max
 from django.dispatch import Signal
+from django.utils import timezone
 
 from botplatform.accounts.actors import Actor
 from botplatform.audit.actions import Action
@@ -47,5 +50,9 @@ def promote(actor: Actor, version: CertificateVersion, facts: dict[str, object])
 
 
 def tell(actor: Actor, version: CertificateVersion, before: int | None, *, undone: bool = False) -> None:
-    """Another version is active now."""
+    """Another version is active now. A promotion opens the certificate's fallback window, a rollback closes it."""
+    certificate = version.certificate
+    opens = certificate.fallback_days and before is not None and not undone
+    certificate.fallback_until = timezone.now() + timedelta(days=certificate.fallback_days) if opens else None
+    certificate.save(update_fields=["fallback_until"])
     switched.send(sender=CertificateVersion, actor=actor, version=version, before=before, undone=undone)

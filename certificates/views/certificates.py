@@ -75,6 +75,7 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
         "tests": tests_of(user, certificate),
         "alarms": alarms_of(user, certificate),
         "plans": plans_of(user, certificate),
+        "fallback_open": certificate.fallback_until is not None and certificate.fallback_until > timezone.now(),
         "history": AuditEvent.objects.visible_to(user).filter(object_id__in=keys)[:HISTORY],
         "may_import": may_import,
         "may_attach": bots_allowing(user, Permission.NODE_ATTACH).filter(**({"pk": bot.pk} if bot else {})).exists(),

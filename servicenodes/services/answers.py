@@ -62,6 +62,7 @@ def answer_as_json(outcome: InvokeOutcome) -> dict[str, Any]:
             "version": outcome.version,
             "sha256": outcome.sha256,
             "source": outcome.rule if outcome.certificate else None,
+            "fell_back_from": outcome.fell_back_from,
         },
     }
 

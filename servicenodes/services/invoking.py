@@ -6,8 +6,9 @@ the opening of a key or of sealed headers, once per process and version, is on r
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.utils import timezone
 
@@ -16,14 +17,17 @@ from botplatform.bots.access import authorize
 from botplatform.bots.roles import Permission
 from certificates.errors import CredentialUnusable, EnvelopeBroken, Sealed
 from certificates.pki.credential import Credential
+from certificates.services.fallback import earlier_version
 from certificates.services.keys import Purpose, open_credential
-from servicenodes.counters import ANSWERED, REFUSED, count
+from servicenodes.counters import ANSWERED, FELL_BACK, REFUSED, count
 from servicenodes.errors import REFUSALS, CallRefused
 from servicenodes.escaping import Value
 from servicenodes.models import ServiceNode
 from servicenodes.services.filling import call_request
 from servicenodes.services.plans import CallPlan, forget, plan_for
 from servicenodes.tls.invoke import Caller, CallFailed, CallResult
+from servicenodes.tls.invoke_request import Prepared
+from servicenodes.tls.judgement import Verdict
 from servicenodes.tls.observation import Sent
 
 _caller = Caller()  # one per process; it connects when it is first used
@@ -33,6 +37,7 @@ _caller = Caller()  # one per process; it connects when it is first used
 class InvokeOutcome:
     """What the server answered, and what was presented. `version` and `sha256` are None without a certificate.
 
+    `fell_back_from`: the number of the active version, if the server rejected it and the version before was presented.
     `truncated`: the body was longer than the engine reads. `location`: where a redirect pointed; none is followed.
     `timing_ms`: resolve, connect, handshake (absent on a kept connection), first_byte, total.
     """
@@ -48,6 +53,7 @@ class InvokeOutcome:
     version: int | None
     sha256: str | None
     rule: str
+    fell_back_from: int | None = None
 
 
 def invoke_node(
@@ -67,6 +73,7 @@ def invoke_node(
     answer came).
     """
     authorize(actor, Permission.NODE_INVOKE, bot=node.bot)
+    started = time.monotonic()
     plan = _plan(actor, node)
     request = call_request(plan, variables or {}, payload, content_type)
     try:
@@ -76,9 +83,11 @@ def invoke_node(
         _count(plan, REFUSED, presented=False)
         raise
     except CallFailed as failed:
-        real = failed.observation.real
-        _count(plan, failed.verdict.value, presented=real is not None and real.sent is Sent.CERTIFICATE)
-        failed.client_certificate = _effective(plan)
+        left_s = plan.timeout_s - (time.monotonic() - started)
+        outcome = _fall_back(actor, plan, request, left_s) if failed.certificate_refused else None
+        if outcome is not None:
+            return outcome
+        _note_failure(plan, failed)
         raise
     _count(plan, ANSWERED, presented=result.certificate_sent)
     return _outcome(plan, result)
@@ -92,6 +101,38 @@ def _plan(actor: Actor, node: ServiceNode) -> CallPlan:
         count(node=node.pk, version=None, outcome=REFUSED)
         text = f"The secret headers of “{node.path}” cannot be opened. {error.text} The call was not made."
         raise CallRefused(text, code=code, certificate=None, rule="none", advice=REFUSALS[code]) from error
+
+
+def _fall_back(actor: Actor, plan: CallPlan, request: Prepared, left_s: float) -> InvokeOutcome | None:
+    """The same call with the version before, if the fallback window of the certificate is open.
+
+    None: it is not, or that version is not taken either. The first call was refused before any application saw it, so
+    nothing is done twice. Raises `CallFailed` for a second call that failed in another way.
+    """
+    version = earlier_version(plan.certificate) if plan.certificate is not None and left_s > 0 else None
+    if version is None:
+        return None
+    earlier = replace(plan, version=version)
+    line = (FELL_BACK, request.request.credential_line)  # its own: the pools of the active version stay
+    asked = replace(request.request, credential_key=version.pk, credential_line=line, timeout_s=left_s)
+    again = replace(request, request=asked)
+    try:
+        result = _caller.call(again, open_credential=lambda: _open(actor, earlier))
+    except CallRefused:
+        return None
+    except CallFailed as failed:
+        if failed.verdict is Verdict.REJECTED:
+            return None
+        _note_failure(earlier, failed)
+        raise
+    _count(earlier, FELL_BACK, presented=result.certificate_sent)
+    return replace(_outcome(earlier, result), fell_back_from=plan.version.number if plan.version else None)
+
+
+def _note_failure(plan: CallPlan, failed: CallFailed) -> None:
+    real = failed.observation.real
+    _count(plan, failed.verdict.value, presented=real is not None and real.sent is Sent.CERTIFICATE)
+    failed.client_certificate = _effective(plan)
 
 
 def _count(plan: CallPlan, outcome: str, *, presented: bool) -> None:

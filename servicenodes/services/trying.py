@@ -50,6 +50,8 @@ def try_call(
         "certificate": outcome.certificate,
         "version": outcome.version,
     }
+    if outcome.fell_back_from is not None:
+        ended["fell_back_from"] = outcome.fell_back_from
     _record(actor, Action.CALL_ENDED, node, ended)
     return outcome
 

@@ -174,10 +174,11 @@ class _Exchange:
         """The server says in HTTP that it does not accept the certificate."""
         http = HttpAnswer(self._answer.status or 0, text)
         attempt = replace(self._stream.facts(AttemptKind.CALL, ms=0.0, http=http), ending=Ending.DATA)
-        return failed(replace(self._prepared.observation(self._credential), real=attempt), request_sent=True)
+        observation = replace(self._prepared.observation(self._credential), real=attempt)
+        return failed(observation, request_sent=True, reused=self._reused)
 
     def _failed(self) -> CallFailed:
         attempt = self._stream.facts(AttemptKind.CALL, ms=0.0, http=None)
         observation = replace(self._prepared.observation(self._credential), real=attempt)
         ruling = unanswered(attempt, reused=self._reused)
-        return failed(observation, ruling=ruling, request_sent=self._stream.wrote)
+        return failed(observation, ruling=ruling, request_sent=self._stream.wrote, reused=self._reused)

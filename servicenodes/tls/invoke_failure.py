@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from servicenodes.errors import ConnectionPhaseError
 from servicenodes.tls.judgement import Certainty, Judgement, Layer, Reason, Verdict
-from servicenodes.tls.observation import Attempt, Ending, Observation
+from servicenodes.tls.observation import Attempt, Ending, Observation, Sent
 from servicenodes.tls.verdict import Ruling, decide, phrase
 
 UNANSWERED = frozenset({Ending.CLOSED, Ending.RESET})
@@ -25,6 +25,7 @@ PHASES = {
     Verdict.CERTIFICATE_NOT_SENT: "handshake",
     Verdict.NOT_REQUESTED: "handshake",
 }
+SURE = frozenset({Certainty.PROVEN, Certainty.CERTAIN})
 NOT_SENT = "The request was not sent."
 UNKNOWN = "Whether the request was carried out is not known."
 # What is obvious from the verdict needs no second sentence.
@@ -34,11 +35,14 @@ PLAIN = frozenset({Verdict.ADDRESS_DENIED, Verdict.NETWORK_ERROR, Verdict.NOT_TL
 class CallFailed(ConnectionPhaseError):
     """The call brought no answer, or was not made. Says the same as a connection test would: `verdict`, `reason`,
     `certainty`, `layer`, `advice`, `findings`. `request_sent`: whether any byte of the request left this machine.
+    `reused`: on a connection that had served before, so that the server had taken the certificate.
     `client_certificate` is what the node presents, in the words of the caller's document."""
 
     code = "call_failed"
 
-    def __init__(self, judgement: Judgement, observation: Observation, *, request_sent: bool) -> None:
+    def __init__(
+        self, judgement: Judgement, observation: Observation, *, request_sent: bool, reused: bool = False
+    ) -> None:
         super().__init__(" ".join(part for part in (judgement.summary, _outcome(judgement, request_sent)) if part))
         self.verdict = judgement.verdict
         self.reason = str(judgement.reason)
@@ -48,8 +52,16 @@ class CallFailed(ConnectionPhaseError):
         self.findings = judgement.findings
         self.phase = PHASES.get(judgement.verdict, "http")
         self.request_sent = request_sent
+        self.reused = reused
         self.client_certificate: dict[str, object] | None = None
         self.observation = observation
+
+    @property
+    def certificate_refused(self) -> bool:
+        """Whether the server is known to have refused the certificate that was presented, before any application."""
+        real = self.observation.real
+        shown = real is not None and real.sent is Sent.CERTIFICATE and not self.reused
+        return shown and self.verdict is Verdict.REJECTED and self.certainty in SURE
 
 
 def _outcome(judgement: Judgement, request_sent: bool) -> str:
@@ -58,11 +70,13 @@ def _outcome(judgement: Judgement, request_sent: bool) -> str:
     return UNKNOWN if judgement.verdict is Verdict.INCONCLUSIVE else ""
 
 
-def failed(observation: Observation, *, ruling: Ruling | None = None, request_sent: bool = False) -> CallFailed:
+def failed(
+    observation: Observation, *, ruling: Ruling | None = None, request_sent: bool = False, reused: bool = False
+) -> CallFailed:
     """The failure that was observed, by a ruling of its own or by the rules of a test."""
     now = datetime.now(UTC)
     judgement = decide(observation, now=now) if ruling is None else phrase(ruling, observation, now=now)
-    return CallFailed(judgement, observation, request_sent=request_sent)
+    return CallFailed(judgement, observation, request_sent=request_sent, reused=reused)
 
 
 def host_not_allowed() -> Ruling:

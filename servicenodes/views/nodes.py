@@ -20,7 +20,7 @@ from botplatform.bots.roles import Permission
 from botplatform.console.forms import filled, show_error, status_of
 from botplatform.errors import Conflict, DomainError, Stale
 from certificates.models import ClientCertificate
-from servicenodes.counters import traffic_of_nodes
+from servicenodes.counters import fallbacks_of, traffic_of_nodes
 from servicenodes.effective import effective_certificate, effective_certificates
 from servicenodes.fleet import ACCEPTED
 from servicenodes.forms import NodeFilter, NodeForm, node_values
@@ -92,6 +92,7 @@ def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
         "last": last,
         "outdated": last is not None and _is_outdated(last, found, effective),
         "traffic": traffic_of_nodes([found])[found.pk],
+        "fallbacks": fallbacks_of(found),
         "sealed_headers": [header.name for header in found.sealed_headers.only("name")],
         "history": visible.filter(object_id=str(found.pk))[:HISTORY],
         "may_change": Permission.NODE_CHANGE in granted,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
+from servicenodes.services.proving import compare_versions
 from tests.api.caller import Caller, caller_of
 from tests.certificates.services.test_rotation import EXPIRED, add, slot, statuses
+from tests.factories import make_node
 
 pytestmark = pytest.mark.django_db
 BANK = "/bots/acme/certificates/bank"
@@ -61,3 +64,26 @@ def test_who_may(bot: Bot, other_bot: Bot, developer: User, manager: User) -> No
         assert caller_of(developer, bot)("POST", f"{BANK}/{path}").status_code == 403
         assert caller_of(manager, bot)("POST", f"/bots/globex/certificates/bank/{path}").status_code == 404
     assert caller_of(manager, bot)("POST", f"{BANK}/versions/3/promote").status_code == 200
+
+
+def test_a_promotion_against_the_tests(call: Caller, bot: Bot, operator: Actor) -> None:
+    certificate = slot(bot, "active", "staged")
+    make_node(bot, certificate=certificate)
+    compare_versions(actor=operator, certificate=certificate)
+    refused = call("POST", f"{BANK}/versions/2/promote")
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_proven")
+    assert call("POST", f"{BANK}/versions/2/promote?reason=%20").status_code == 409
+    assert call("POST", f"{BANK}/versions/2/promote?reason={'x' * 501}").status_code == 422
+    done = call("POST", f"{BANK}/versions/2/promote?reason=The%20bank%20follows").json()
+    assert (done["changed"], done["proof"]) == (True, "Not proven: 0 of 1 service node tested.")
+    assert AuditEvent.objects.get(action="version.promoted").facts["reason"] == "The bank follows"
+
+
+def test_the_fallback_window(call: Caller, bot: Bot) -> None:
+    slot(bot, "retired", "active")
+    assert (call("GET", BANK).json()["fallback_days"], call("GET", BANK).json()["fallback_until"]) == (0, None)
+    changed = call("PATCH", BANK, {"fallback_days": 5}).json()
+    assert (changed["fallback_days"], changed["fallback_until"] is None) == (5, False)
+    assert call("PATCH", BANK, {"fallback_days": 0}).json()["fallback_until"] is None
+    for wrong in (-1, 91, "x"):
+        assert call("PATCH", BANK, {"fallback_days": wrong}).status_code == 422

@@ -15,6 +15,8 @@ from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from botplatform.notifications.models import Delivery
 from certificates.models import ClientCertificate
+from certificates.services.rotation import promote
+from servicenodes import counters
 from servicenodes.models import Alarm, ConnectionTest
 from servicenodes.services.proving import compare_versions
 from tests.certificates.services.test_rotation import slot, statuses
@@ -163,3 +165,22 @@ def test_closing_takes_a_reason(sign_in: SignIn, developer: User, viewer: User, 
     assert (alarm.closed_how, alarm.reason) == ("by hand", "The bank is shut")
     assert "closed already" in client.get(address).content.decode()
     assert not Delivery.objects.exists(), "only raising one tells people"
+
+
+def test_the_fallback_window(sign_in: SignIn, manager: User, developer: User, certificate: ClientCertificate) -> None:
+    address = f"{BANK}fallback/"
+    assert sign_in(developer).get(address).status_code == 403
+    client = sign_in(manager)
+    assert "Off: a call that a server rejects fails." in client.get(BANK).content.decode()
+    for wrong in ("", "-1", "91", "x"):
+        assert client.post(address, {"fallback_days": wrong}).status_code == 422
+    client.post(address, {"fallback_days": "3"})
+    assert "Opens for 3 days with the next promotion." in client.get(BANK).content.decode()
+    promote(actor=Actor.of(manager), certificate=certificate, reason="Trust me")
+    page = client.get(BANK).content.decode()
+    assert "calls that a server rejects are made once more" in page
+    node = certificate.service_nodes.get()
+    counters.count(node=node.pk, version=version(certificate, 1).pk, outcome=counters.FELL_BACK)
+    counters.flush()
+    words = re.sub(r"<[^>]+>", "", client.get(node.get_absolute_url()).content.decode())
+    assert "1 call to version 1; last" in words

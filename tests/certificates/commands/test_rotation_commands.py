@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
+from servicenodes.services.proving import compare_versions
 from tests.certificates.commands.test_commands import run
 from tests.certificates.services.test_rotation import EXPIRED, add, slot, statuses
 from tests.factories import make_node
@@ -83,3 +85,23 @@ def test_what_cannot_run_exits_with_two(bot: Bot, other_bot: Bot, developer: Use
     slot(other_bot, "retired", "active")
     assert run(*arguments).code == 2
     assert not AuditEvent.objects.exists()
+
+
+def test_tests_that_speak_against_a_promotion(bot: Bot, operator: Actor) -> None:
+    certificate = slot(bot, "active", "staged")
+    make_node(bot, certificate=certificate)
+    compare_versions(actor=operator, certificate=certificate)
+    refused = run("promote_version", "acme/bank")
+    assert (refused.code, statuses()) == (1, ["active", "staged"])
+    assert "is not proven on every service node" in refused.err
+    assert "--reason" in refused.err
+    insisted = run("promote_version", "acme/bank", "--reason", "They follow", "--json")
+    assert (insisted.code, insisted.document["proof"]) == (0, "Not proven: 0 of 1 service node tested.")
+    assert run("rollback_version", "acme/bank").code == 0
+    assert run("promote_version", "acme/bank", "--version", 2, "--force").code == 0
+
+
+def test_that_nothing_was_proven_is_said(bot: Bot) -> None:
+    make_node(bot, certificate=slot(bot, "active", "staged"))
+    ran = run("promote_version", "acme/bank")
+    assert (ran.code, "was tested on none of the service nodes" in ran.err) == (0, True)
