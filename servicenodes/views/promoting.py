@@ -65,6 +65,9 @@ def compare(request: HttpRequest, name: str, number: int, bot: Bot | None = None
 def promotion(request: HttpRequest, name: str, number: int, bot: Bot | None = None) -> HttpResponse:
     """The proof and the promotion on one page."""
     version = find(request, bot, name, number)
+    if version.status not in COMPARABLE:
+        messages.error(request, f"Version {number} is {version.status}; what is staged or retired can be promoted.")
+        return redirect(version.certificate)
     context = shown(request, bot, version)
     if request.method == "POST" and _promote(request, version, context["evidence"]):
         return redirect(version.certificate)
@@ -97,10 +100,12 @@ def _promote(request: HttpRequest, version: CertificateVersion, evidence: Eviden
 
 
 def find(request: HttpRequest, bot: Bot | None, name: str, number: int) -> CertificateVersion:
-    """A version that the user may see, or 404."""
+    """A version with a certificate, a draft has none, that the user may see; or 404."""
     owned = ClientCertificate.objects.visible_to(cast(User, request.user)).of_owner(bot).select_related("bot")
     certificate = get_object_or_404(owned, name=name)
-    version = certificate.versions.filter(number=number).first() if number <= MOST_VERSIONS else None
+    version = (
+        certificate.versions.filter(number=number, not_after__isnull=False).first() if number <= MOST_VERSIONS else None
+    )
     if version is None:
         raise Http404
     version.certificate = certificate

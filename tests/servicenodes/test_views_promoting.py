@@ -19,7 +19,7 @@ from certificates.services.rotation import promote
 from servicenodes import counters
 from servicenodes.models import Alarm, ConnectionTest
 from servicenodes.services.proving import compare_versions
-from tests.certificates.services.test_rotation import slot, statuses
+from tests.certificates.services.test_rotation import add, slot, statuses
 from tests.factories import make_node
 from tests.servicenodes.services.proving import version
 from tests.servicenodes.test_views_rotating import BANK, shown
@@ -184,3 +184,15 @@ def test_the_fallback_window(sign_in: SignIn, manager: User, developer: User, ce
     counters.flush()
     words = re.sub(r"<[^>]+>", "", client.get(node.get_absolute_url()).content.decode())
     assert "1 call to version 1; last" in words
+
+
+def test_what_is_not_to_be_promoted(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    certificate = slot(bot, "active", "destroyed")
+    draft = add(certificate, 3, "draft", not_before=None, not_after=None)
+    client = sign_in(manager)
+    for number, status in ((1, "active"), (2, "destroyed")):
+        page = client.get(f"{BANK}versions/{number}/promote/", follow=True).content.decode()
+        assert f"Version {number} is {status}" in page
+        assert client.get(f"{BANK}versions/{number}/tests/").status_code == 200
+    for page in ("promote", "tests"):
+        assert client.get(f"{BANK}versions/{draft.number}/{page}/").status_code == 404
