@@ -34,6 +34,6 @@ def test_each_key_with_its_state_and_rows(
         found = re.findall(r"<tr>(.+?)</tr>", table, re.DOTALL)
         return [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in found]
 
-    assert rows() == [f"{old} Old 5", f"{active} Active 0", f"{prepared} Prepared 0"]
+    assert rows() == [f"{old} Old 6", f"{active} Active 0", f"{prepared} Prepared 0"]
     path.unlink()
-    assert rows() == [f"{old} Missing 5"]
+    assert rows() == [f"{old} Missing 6"]

@@ -17,7 +17,7 @@ from typing import Any
 from tests.certificates.services.import_until_killed import KILLED, Killer
 
 FILE_EVENTS = {"os.rename", "os.remove"}  # Python's audit events; they come before the act
-BATCH = 10
+BATCH = 5
 
 
 class FileKiller:

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.certificates.services.import_until_killed import KILLED
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MOST_WRITES = 80
+LONGEST_S = 0.6  # until the kill, however slow the machine
 KILLS, KEYS = 50 if connection.vendor == "postgresql" else 10, 200
 Order = Callable[[str], int]
 
@@ -64,7 +66,7 @@ def assert_complete(before: dict[object, bytes]) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL is killed at random points")
 def test_killed_at_any_write_loses_nothing_and_the_next_run_completes(bot: Bot, order: Order, key_file: Path) -> None:
-    fill(bot, 12)
+    fill(bot, 6)
     before, kills = secrets(), 0
     for n in range(1, MOST_WRITES):
         outcome = order(f"new write {n} {'before' if n % 2 else 'after'}")
@@ -77,24 +79,27 @@ def test_killed_at_any_write_loses_nothing_and_the_next_run_completes(bot: Bot, 
         assert_complete(before)
         assert list(key_file.parent.iterdir()) == [key_file], "no half file with keys in it is left behind"
     assert outcome == 0
-    assert kills >= 14 + 2 * 4 + 6 + 4  # rows, batches, records of keys, files
+    assert kills >= 9 + 2 * 5 + 6 + 4  # rows, batches, records of keys, files
 
 
 @pytest.mark.slow
 def test_killed_at_random_points_while_others_read(bot: Bot, order: Order) -> None:
     fill(bot, KEYS)
     before, dice, hits = secrets(), random.Random(20261127), 0
+    assert order("new write 0 before") == 0  # the process needs a moment to begin
+    begun = time.monotonic()
     assert order("new write 0 before") == 0
+    whole = min(time.monotonic() - begun, LONGEST_S)
     with reading() as failures:
         for _ in range(KILLS):
             kind = "resume" if load_keyring().old_key_ids else "new"
-            hits += order(f"{kind} kill {dice.uniform(0.02, 0.4):.3f}") == -9
+            hits += order(f"{kind} kill {dice.uniform(0.05, 0.7) * whole:.3f}") == -9
             assert secrets() == before
     assert not failures
     assert order("resume write 0 before") == 0
     assert_complete(before)
     assert verify_trail().ok
-    assert hits >= KILLS // 2, "most of them died at work"
+    assert hits >= KILLS // 3, "many of them died at work"
 
 
 @contextmanager
