@@ -177,6 +177,39 @@ class RotationOut(Schema):
     proof: str = Field(description="A sentence on what tests have proven of a promoted version; else empty.")
 
 
+class RenewalIn(Schema):
+    """By whom, when and how a certificate is renewed. What is left out has its default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    issuer: str | None = Field(
+        default=None,
+        max_length=130,
+        description="Name of an issuer of the bot, else of the platform; or `owner/name`. null: by hand.",
+    )
+    days_before: int | None = Field(
+        default=None, ge=1, le=3650, description="Before expiry. null: when a third of the lifetime is left."
+    )
+    key: KeyKind = Field(default=KeyKind.EC_P256, description="The new key.")
+    auto_promote: bool = Field(default=False, description="Promote what is signed when all tests are green.")
+
+
+class RenewalOut(Schema):
+    """How a certificate is renewed, and how its renewal stands."""
+
+    certificate: str = Field(description="`bot-slug/name` or `platform/name`.")
+    issuer: str | None = Field(description="`bot-slug/name` or `platform/name`; null: by hand.")
+    days_before: int | None
+    key: KeyKind
+    auto_promote: bool
+    due_from: datetime | None = Field(description="null without an issuer or an active version.")
+    draft: int | None = Field(description="The version that is being signed.")
+    staged: int | None = Field(description="The version that the last renewal made, while it is staged.")
+    failures: int = Field(description="In a row.")
+    error: str = Field(description="Why the last attempt failed; else empty.")
+    standing: str = Field(description="Why the staged version was not promoted by itself; else empty.")
+
+
 class CertificateFactsOut(Schema):
     """One certificate found in files."""
 

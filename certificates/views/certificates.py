@@ -23,11 +23,11 @@ from certificates.forms import CertificateFilter
 from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
 from certificates.services.certificates import delete_certificate
 from certificates.services.foreseeing import served_by_default
+from certificates.services.renewal_outlook import renewal_of
 from certificates.services.rotation import rollback_target
 from certificates.views import lifelines, searching
 from certificates.views.alarms import alarms_of
 from certificates.views.reminders import plans_of
-from certificates.views.renewal_outlook import renewal_of
 from certificates.views.using import attached_nodes
 
 PER_PAGE = 50

@@ -28,6 +28,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "edit_certificate": {"allowed_hosts": ["api.bank.example"]},
     "invoke": {},
     "create_csr": {"subject": "CN=new"},
+    "set_renewal": {"issuer": None},
 }
 UPLOADS: dict[str, dict[str, Any]] = {
     "import_files": {"name": "new", "files": b"-"},

@@ -1,0 +1,33 @@
+"""How the renewal of a certificate stands, for its page and the HTTP API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from certificates.issuer_models import CertificateIssuer, RenewalPolicy
+from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
+from certificates.services.renewing import due_from
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The policy, if there is one; the issuer, if it names one; and since or from when the active version is due."""
+
+    policy: RenewalPolicy | None
+    issuer: CertificateIssuer | None
+    due_from: datetime | None
+
+    @property
+    def may_be_asked_for(self) -> bool:
+        return self.due_from is not None
+
+
+def renewal_of(certificate: ClientCertificate, versions: Sequence[CertificateVersion]) -> Renewal:
+    """How it stands. `versions` are the certificate's, or at least its active one. One query."""
+    policies = RenewalPolicy.objects.select_related("issuer__bot", "draft", "staged")
+    policy = policies.filter(certificate=certificate).first()
+    issuer = policy.issuer if policy else None
+    active = next((version for version in versions if version.status == VersionStatus.ACTIVE), None)
+    return Renewal(policy, issuer, due_from(policy, active) if policy and issuer and active else None)
