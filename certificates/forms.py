@@ -10,13 +10,14 @@ from django.conf import settings
 
 from botplatform.bots.models import validate_slug
 from botplatform.console.forms import ManyFilesField
-from certificates.models import ClientCertificate
+from certificates.models import CertificateVersion, ClientCertificate
+from certificates.pki.csr import KeyKind
 from certificates.pki.inspection import Finding, Severity
+from certificates.pki.subjects import EXAMPLE, MAX_SUBJECT_CHARACTERS
 from certificates.services.fallback import MOST_DAYS
 
 IMPORT_PAGE = "import"
 NAME_HELP = "Lower-case letters, digits and hyphens, for example “bank-api”. Nodes are attached to this name."
-ACCEPTED = ".p12,.pfx,.pem,.crt,.cer,.der,.key,.p7b,.p7c,.p8"
 
 
 def check_total(files: list[Any]) -> None:
@@ -25,10 +26,44 @@ def check_total(files: list[Any]) -> None:
         raise forms.ValidationError(f"The files hold more than {settings.MAX_UPLOAD_KB * 4} KB together.")
 
 
-class ImportForm(forms.Form):
-    """Files, their passphrase, and what to do with them. `upload` is the sealed pile of the step before."""
+class PileForm(forms.Form):
+    """Files that are looked at first and saved then. `upload` is the sealed pile of the step before."""
+
+    missing = "Choose the files that hold the certificate and its private key."
+    accepted = ".p12,.pfx,.pem,.crt,.cer,.der,.key,.p7b,.p7c,.p8"
 
     files = ManyFilesField(required=False, allow_empty_file=True, label="Files")  # type: ignore[assignment]
+    upload = forms.CharField(required=False, widget=forms.HiddenInput)
+    allow = forms.MultipleChoiceField(
+        required=False, widget=forms.CheckboxSelectMultiple, label="Import all the same, although:"
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["files"].widget.attrs["accept"] = self.accepted
+        sent = self.data.getlist("allow") if hasattr(self.data, "getlist") else []
+        self.fields["allow"].choices = [(code, code) for code in sent]  # type: ignore[attr-defined]
+
+    def clean_files(self) -> list[Any]:
+        files: list[Any] = self.cleaned_data["files"]
+        check_total(files)
+        return files
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if "files" in cleaned and not cleaned["files"] and not cleaned.get("upload"):
+            self.add_error("files", self.missing)
+        return cleaned
+
+    def offer(self, findings: Iterable[Finding]) -> None:
+        """One tick per finding that refuses the import."""
+        refusing = [(found.code, found.text) for found in findings if found.severity is Severity.ERROR]
+        self.fields["allow"].choices = refusing  # type: ignore[attr-defined]
+
+
+class ImportForm(PileForm):
+    """Files, their passphrase, and what to do with them."""
+
     passphrase = forms.CharField(
         required=False,
         strip=False,
@@ -39,17 +74,10 @@ class ImportForm(forms.Form):
     name = forms.CharField(max_length=63, label="Certificate name", help_text=NAME_HELP)
     make_default = forms.BooleanField(required=False, label="Make it the default")
     stage = forms.BooleanField(required=False, label="Only stage it: keep the present version active")
-    upload = forms.CharField(required=False, widget=forms.HiddenInput)
-    allow = forms.MultipleChoiceField(
-        required=False, widget=forms.CheckboxSelectMultiple, label="Import all the same, although:"
-    )
 
     def __init__(self, *args: Any, owner_name: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["files"].widget.attrs["accept"] = ACCEPTED
         self.fields["make_default"].label = f"Make it the default of {owner_name}"
-        sent = self.data.getlist("allow") if hasattr(self.data, "getlist") else []
-        self.fields["allow"].choices = [(code, code) for code in sent]  # type: ignore[attr-defined]
 
     def clean_name(self) -> str:
         """Told with the files still at hand: the preview is not the place to learn that nothing can be saved."""
@@ -59,21 +87,66 @@ class ImportForm(forms.Form):
             raise forms.ValidationError(f"“{name}” is a page of the console; choose another name.")
         return name
 
-    def clean_files(self) -> list[Any]:
-        files: list[Any] = self.cleaned_data["files"]
-        check_total(files)
-        return files
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        if "files" in cleaned and not cleaned["files"] and not cleaned.get("upload"):
-            self.add_error("files", "Choose the files that hold the certificate and its private key.")
-        return cleaned
+class ReplyForm(PileForm):
+    """What the CA sent back."""
 
-    def offer(self, findings: Iterable[Finding]) -> None:
-        """One tick per finding that refuses the import."""
-        refusing = [(found.code, found.text) for found in findings if found.severity is Severity.ERROR]
-        self.fields["allow"].choices = refusing  # type: ignore[attr-defined]
+    missing = "Choose the file that the CA sent."
+    accepted = ".pem,.crt,.cer,.der,.p7b,.p7c"
+
+
+SAME_KEY = "same"
+KEY_CHOICES = [
+    (KeyKind.EC_P256.value, "EC P-256 (recommended)"),
+    (KeyKind.EC_P384.value, "EC P-384"),
+    (KeyKind.RSA_3072.value, "RSA 3072"),
+    (KeyKind.RSA_4096.value, "RSA 4096"),
+    (KeyKind.ED25519.value, "Ed25519 (few CAs sign it)"),
+]
+
+
+class RequestForm(forms.Form):
+    """Whom the certificate is to be for, and which key it is for. `renews` is the version whose place it takes."""
+
+    name = forms.CharField(max_length=63, label="Certificate name", help_text=NAME_HELP)
+    subject = forms.CharField(
+        required=False,
+        max_length=MAX_SUBJECT_CHARACTERS,
+        help_text=f"In RFC 4514 form, for example “{EXAMPLE}”. Ask the CA what it wants there.",
+    )
+    san = forms.CharField(
+        required=False,
+        max_length=20_000,
+        label="Alternative names",
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text="One per line: dns:NAME, ip:ADDRESS, email:ADDRESS or uri:URI. A bare value is a DNS name or an IP.",
+    )
+    key = forms.ChoiceField(choices=KEY_CHOICES, label="Key", initial=KeyKind.EC_P256.value)
+    challenge = forms.CharField(
+        required=False,
+        max_length=255,
+        label="Challenge password",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="Only if the CA gave you one. It is in the request that is shown once, and never stored.",
+    )
+
+    def __init__(self, *args: Any, renews: CertificateVersion | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if renews is not None:
+            choices = [*KEY_CHOICES, (SAME_KEY, f"The key of version {renews.number}, if the CA demands it")]
+            self.fields["key"].choices = choices  # type: ignore[attr-defined]
+
+    def clean_san(self) -> list[str]:
+        return str(self.cleaned_data["san"]).split()
+
+    @property
+    def same_key(self) -> bool:
+        return bool(self.cleaned_data["key"] == SAME_KEY)
+
+    @property
+    def kind(self) -> KeyKind:
+        """The key to make; of no meaning with the same key."""
+        return KeyKind.EC_P256 if self.same_key else KeyKind(self.cleaned_data["key"])
 
 
 class TrustStoreForm(forms.Form):

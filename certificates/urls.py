@@ -4,6 +4,7 @@ from django.urls import path
 
 from certificates.views import (
     certificates,
+    completing,
     defaults,
     fallback,
     handing_over,
@@ -12,6 +13,7 @@ from certificates.views import (
     issuers,
     radar,
     renewing,
+    requesting,
     responsible,
     trust_stores,
 )
@@ -44,6 +46,20 @@ urlpatterns = [
         for address, view, route in (
             ("hand-over/", handing_over.page, "hand_over"),
             ("hand-over.zip", handing_over.download, "hand_over_zip"),
+        )
+    ),
+    path("platform/certificate-request/", requesting.request_page, name="platform_request_new"),
+    path(f"{OF_BOT}certificate-request/", requesting.request_page, name="request_new"),
+    *(
+        path(f"{start}{address}", view, name=f"{whose}{route}")
+        for start, whose in (
+            ("platform/certificates/<slug:name>/", "platform_"),
+            (f"{OF_BOT}certificates/<slug:name>/", ""),
+        )
+        for address, view, route in (
+            ("reply/", completing.reply_page, "reply"),
+            ("requests/<int:number>/", requesting.request_detail, "request"),
+            ("requests/<int:number>/request.csr", requesting.request_file, "request_file"),
         )
     ),
     path("trust-stores/", trust_stores.listing, name="trust_stores"),

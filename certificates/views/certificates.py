@@ -66,6 +66,7 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
         "certificate": certificate,
         "versions": versions,
         "timeline": lifelines.lifelines(versions, lifelines.presented_spans(certificate), timezone.now()),
+        "requests": [version for version in versions if version.status == VersionStatus.DRAFT],
         "rollback": rollback_target(certificate) if may_import else None,
         "active": next((version for version in versions if version.status == VersionStatus.ACTIVE), None),
         "material": [version for status in SHOWN_WHOLE for version in versions if version.status == status],

@@ -1,0 +1,168 @@
+"""A renewal in the browser without JavaScript: ask, send, bring the reply, look, save."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import AttributeOID
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from botplatform.accounts.models import User
+from botplatform.bots.models import Bot
+from certificates.models import CertificateRequest, CertificateVersion
+from tests.certificates.services.test_requesting import ask, sign, statuses
+from tests.factories import make_certificate
+from tests.pki import CA
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[User], Client]
+NEW, BANK = "/bots/acme/certificate-request/", "/bots/acme/certificates/bank/"
+ASKED = {"name": "bank", "subject": "CN=client,O=Acme", "san": "client.example", "key": "ec-p256"}
+TOKEN = re.compile(r'name="upload" value="([^"]+)"')
+CSR = re.compile(r"-----BEGIN CERTIFICATE REQUEST-----.+?-----END CERTIFICATE REQUEST-----", re.DOTALL)
+
+
+def text_of(answer: object) -> str:
+    return str(answer.content.decode())  # type: ignore[attr-defined]
+
+
+def reply_file(content: bytes) -> dict[str, object]:
+    return {"files": [SimpleUploadedFile("reply.pem", content)], "look": "1"}
+
+
+def signed(page: str, ca: CA, **options: object) -> bytes:
+    found = CSR.search(page)
+    assert found
+    csr = x509.load_pem_x509_csr(found[0].encode())
+    return ca.issue(public_key=csr.public_key(), subject=csr.subject, **options).chain_pem  # type: ignore[arg-type]
+
+
+def test_a_first_certificate(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    client = sign_in(manager)
+    assert "Request a certificate" in text_of(client.get("/bots/acme/"))
+    page = text_of(client.post(NEW, ASKED, follow=True))
+    assert "Request: version 1 of bank" in page
+    detail = text_of(client.get(BANK))
+    assert "Open requests" in detail
+    assert f"{BANK}requests/1/" in detail
+    download = client.get(f"{BANK}requests/1/request.csr")
+    assert download["Content-Disposition"] == 'attachment; filename="acme-bank-version-1.csr"'
+    assert text_of(download).strip() == CSR.search(page)[0]  # type: ignore[index]
+
+    preview = text_of(client.post(f"{BANK}reply/", reply_file(signed(page, CA.root("Bank root")))))
+    assert "Found: client" in preview
+    assert "Version 1 will be active" in preview
+    assert statuses() == [(1, "draft")]
+    saved = text_of(client.post(f"{BANK}reply/", {"upload": TOKEN.search(preview)[1], "save": "1"}, follow=True))  # type: ignore[index]
+    assert "Version 1 of acme/bank has its certificate and is active." in saved
+    assert (statuses(), "Open requests" in saved) == ([(1, "active")], False)
+
+
+def test_a_renewal_is_prefilled_and_staged(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    make_certificate(bot, "bank", issued=CA.root().issue("client.example", san=["client.example"]))
+    client = sign_in(manager)
+    assert f"{NEW}?name=bank" in text_of(client.get(BANK))
+    form = text_of(client.get(f"{NEW}?name=bank"))
+    assert 'value="CN=client.example,' in form
+    assert "dns:client.example</textarea>" in form
+    assert "The key of version 1" in form
+    asked = {"name": "bank", "subject": "CN=client.example", "san": "dns:client.example", "key": "same"}
+    page = text_of(client.post(NEW, asked, follow=True))
+    assert CertificateRequest.objects.get().same_key
+    content = signed(page, CA.root("New root"))
+    preview = text_of(client.post(f"{BANK}reply/", reply_file(content)))
+    assert "Version 2 will be staged" in preview
+    token = TOKEN.search(preview)[1]  # type: ignore[index]
+    client.post(f"{BANK}reply/", {"upload": token, "save": "1"})
+    assert statuses() == [(1, "active"), (2, "staged")]
+    again = text_of(client.post(f"{BANK}reply/", reply_file(content)))
+    assert "Version 2 holds this certificate already" in again
+    assert "Nothing was changed" in text_of(client.post(f"{BANK}reply/", {"upload": token, "save": "1"}, follow=True))
+
+
+def test_a_challenge_is_shown_once(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    client = sign_in(manager)
+    page = text_of(client.post(NEW, ASKED | {"challenge": "let me in"}))
+    assert "is shown this once" in page
+    told = x509.load_pem_x509_csr(CSR.search(page)[0].encode())  # type: ignore[index]
+    assert told.attributes.get_attribute_for_oid(AttributeOID.CHALLENGE_PASSWORD).value == b"let me in"
+    later = x509.load_pem_x509_csr(CSR.search(text_of(client.get(f"{BANK}requests/1/")))[0].encode())  # type: ignore[index]
+    assert len(list(later.attributes)) == 1, "the extensions alone"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"subject": "bank"}, "is no subject"),
+        ({"san": "ip:bank"}, "is no IP address"),
+        ({"name": "Bank"}, "id_name_error"),
+        ({"subject": "", "san": ""}, "The subject is missing"),
+        ({"key": "same"}, "Select a valid choice"),
+        ({"challenge": "größe"}, "printable ASCII"),
+    ],
+)
+def test_what_is_refused_is_told_beside_its_field(
+    sign_in: SignIn, manager: User, bot: Bot, change: dict[str, str], told: str
+) -> None:
+    answer = sign_in(manager).post(NEW, ASKED | change)
+    assert (answer.status_code, told in text_of(answer)) == (422, True)
+    assert not CertificateVersion.objects.exists()
+
+
+def test_a_reply_that_is_refused(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    requested, client = ask(bot), sign_in(manager)
+    for content, told in (
+        (CA.root().issue().chain_pem, "The files hold no certificate for the key of version 1"),
+        (b"nonsense", "id_files_error"),
+    ):
+        answer = client.post(f"{BANK}reply/", reply_file(content))
+        assert (answer.status_code, told in text_of(answer)) == (422, True)
+    server = sign(CA.root(), requested, eku=("serverAuth",)).chain_pem
+    preview = text_of(client.post(f"{BANK}reply/", reply_file(server)))
+    token = TOKEN.search(preview)[1]  # type: ignore[index]
+    refused = client.post(f"{BANK}reply/", {"upload": token, "save": "1"})
+    assert (refused.status_code, statuses()) == (422, [(1, "draft")])
+    client.post(f"{BANK}reply/", {"upload": token, "save": "1", "allow": "client_auth_missing"})
+    assert statuses() == [(1, "active")]
+    assert client.post(f"{BANK}reply/", {"look": "1"}).status_code == 422
+
+
+def test_a_request_is_discarded(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    ask(bot)
+    client = sign_in(manager)
+    page = text_of(client.get(f"{BANK}versions/1/destroy/"))
+    assert "requested, without a certificate yet" in page
+    state = re.search(r'name="state" value="([^"]+)"', page)
+    client.post(f"{BANK}versions/1/destroy/", {"state": state[1]})  # type: ignore[index]
+    assert statuses() == [(1, "destroyed")]
+    assert client.get(BANK).status_code == 200
+
+
+def test_who_sees_what(sign_in: SignIn, viewer: User, manager: User, stranger: User, bot: Bot) -> None:
+    ask(bot)
+    ask(None)
+    watching = sign_in(viewer)
+    page = text_of(watching.get(f"{BANK}requests/1/"))
+    assert CSR.search(page)
+    assert "Certificate managers bring it" in page
+    assert [watching.get(url).status_code for url in (NEW, f"{BANK}reply/")] == [403, 403]
+    assert watching.get(f"{BANK}requests/9/").status_code == 404
+    assert watching.get(f"{BANK}requests/99999999999999/").status_code == 404
+    assert sign_in(stranger).get(f"{BANK}requests/1/").status_code == 404
+    assert sign_in(manager).get("/platform/certificate-request/").status_code == 403
+    assert sign_in(manager).get("/platform/certificates/bank/requests/1/").status_code == 200
+
+
+def test_drafts_in_lists_and_the_admin(sign_in: SignIn, administrator: User, bot: Bot) -> None:
+    requested = ask(bot)
+    client = sign_in(administrator)
+    assert "No active version" in text_of(client.get("/certificates/?q=bank"))
+    assert "acme/bank" not in text_of(client.get("/certificates/?show=expiring"))
+    assert client.get("/").status_code == 200
+    for model, key in (("clientcertificate", requested.certificate.pk), ("certificateversion", requested.version.pk)):
+        for url in (f"/admin/certificates/{model}/", f"/admin/certificates/{model}/{key}/change/"):
+            assert client.get(url).status_code == 200, url
