@@ -186,6 +186,8 @@ PAGES = f"""
 /bots/acme/certificates/bank-api/default/
 /bots/acme/certificates/bank-api/renewal/ /issuers/ /bots/acme/issuers/create/acme/ /bots/acme/issuers/create/vault/
 /bots/acme/issuers/vault/ /trust-stores/ /audit/ /people/
+/reminders/ /reminders/log/ /bots/acme/notifications/ /platform/notifications/
+/bots/acme/certificates/bank-api/responsible/
 /bots/acme/trust-stores/bank/ /bots/acme/trust-stores/import/ /settings/ /patterns/ /password/
 """.split()
 

@@ -143,7 +143,7 @@ def test_the_recipients_of_the_platform_are_not_everybodys_business(
 def test_nobody_to_tell_is_said(bot: Bot, viewer: User, sign_in: SignIn, now: datetime) -> None:
     expiring(bot, "soon", now, 5)
     watch_expiry()
-    assert "nobody, for want of an address" in text(sign_in(viewer), "/bots/acme/certificates/soon/")
+    assert "Told nobody, for want of an address" in text(sign_in(viewer), "/bots/acme/certificates/soon/")
     assert "Nobody is told by mail" in text(sign_in(viewer), "/bots/acme/notifications/")
 
 
