@@ -102,7 +102,11 @@ class ServiceNode(models.Model):
             models.CheckConstraint(name="node_name_given", condition=~Q(name="")),
             models.CheckConstraint(name="node_slug_form", condition=Q(slug__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*\Z")),
         )
-        indexes = (models.Index(name="node_by_verdict", fields=("last_verdict", "bot", "last_tested_at")),)
+        indexes = (  # for lists and numbers: of everything, of one’s own bots, without a certificate
+            models.Index(name="node_by_verdict", fields=("last_verdict", "bot", "last_tested_at")),
+            models.Index(name="node_of_bot_by_verdict", fields=("bot", "last_verdict", "last_tested_at")),
+            models.Index(name="node_by_certificate", fields=("certificate", "created_at", "bot")),
+        )
 
     def __str__(self) -> str:
         return self.path

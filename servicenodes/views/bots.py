@@ -40,7 +40,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 def _count(rows: QuerySet) -> Coalesce:  # type: ignore[type-arg]
     """How many rows belong to the bot, as one subquery: joins would multiply each other."""
-    per_bot = rows.order_by().filter(bot=OuterRef("pk")).values("bot").annotate(n=Count("pk")).values("n")
+    per_bot = rows.order_by().filter(bot=OuterRef("pk")).values("bot").annotate(n=Count("*")).values("n")
     return Coalesce(Subquery(per_bot, output_field=IntegerField()), 0)
 
 
