@@ -23,7 +23,7 @@ from tests.factories import (
 from tests.pki import CA
 
 pytestmark = pytest.mark.django_db
-MOST_QUERIES = 26
+MOST_QUERIES = 27
 SignIn = Callable[[User], Client]
 HIDDEN = "in a bot you may not open"
 KEPT = "It cannot be deleted while it is in use"
