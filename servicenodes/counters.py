@@ -84,7 +84,6 @@ class Gathered:
                     target=self._write_on, args=(self._wake,), name="call-counters", daemon=True
                 )
                 self._thread.start()
-                atexit.register(flush)
 
     def _write_on(self, wake: threading.Event) -> None:
         """Ends when writing is left to others, and when a reset has made this writer an earlier one."""
@@ -99,6 +98,15 @@ class Gathered:
 
 
 _gathered = Gathered()
+
+
+def flush_at_exit() -> None:
+    """Write what is left; where others write, they decide when."""
+    if settings.CALL_COUNTERS_FLUSH_S:
+        flush()
+
+
+atexit.register(flush_at_exit)
 
 
 def count(*, node: uuid.UUID, version: uuid.UUID | None, outcome: str) -> None:
