@@ -122,7 +122,7 @@ def test_a_promotion_against_the_tests_takes_a_reason(both: Banks, bot: Bot, ope
 def test_a_green_comparison_lets_it_pass_until_something_changes(both: Banks, bot: Bot, operator: Actor) -> None:
     certificate = both.renewed(bot)
     node = both.node(bot, "quick", both.quick, certificate)
-    make_node(bot, "to-come", url="", certificate=certificate)  # nothing calls it yet
+    make_node(bot, "to-come", url="", exported_url="http://bank.example", certificate=certificate)  # not called yet
     compare_versions(actor=operator, certificate=certificate)
     work()
     assert evidence_for(version(certificate, 2)).green
