@@ -30,7 +30,7 @@ def settings_page(request: HttpRequest) -> HttpResponse:
     """The settings page of administrators and auditors."""
     context = {
         "sealed": sealed_reason(),
-        "groups": (("Console", _console()), ("Keys", _keys()), ("Outgoing calls", _outgoing())),
+        "groups": (("Console", _console()), ("Keys", _keys()), ("Outgoing calls", _outgoing()), ("Mail", _mail())),
         "egress_allow": settings.EGRESS_ALLOW,
         "key_states": key_states(),
         "versions": _versions(),
@@ -65,6 +65,15 @@ def _outgoing() -> list[tuple[str, str, str]]:
     return [
         ("Proxy", "EGRESS_PROXY", "set" if settings.EGRESS_PROXY else "none"),
         ("Timeout of a test", "TEST_TIMEOUT_S", f"{settings.TEST_TIMEOUT_S} s"),
+    ]
+
+
+def _mail() -> list[tuple[str, str, str]]:
+    printed = settings.EMAIL_BACKEND == "django.core.mail.backends.console.EmailBackend"
+    return [
+        ("Mail server", "EMAIL_URL", "none: mail is printed" if printed else settings.EMAIL_HOST),
+        ("Sender", "MAIL_FROM", settings.DEFAULT_FROM_EMAIL),
+        ("Security address", "SECURITY_EMAIL", settings.SECURITY_EMAIL or "none"),
     ]
 
 
