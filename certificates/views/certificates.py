@@ -31,7 +31,7 @@ from certificates.views.reminders import plans_of
 from certificates.views.using import attached_nodes
 
 PER_PAGE = 50
-HISTORY = 20
+HISTORY = 60  # events; what follows on its like is one line
 TESTS = 10
 SHOWN_WHOLE = (VersionStatus.ACTIVE, VersionStatus.STAGED)
 

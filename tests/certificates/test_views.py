@@ -10,9 +10,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
+from botplatform.audit.actions import Action
 from botplatform.bots.models import Bot
 from certificates.models import ClientCertificate, TrustStore, VersionStatus
+from certificates.services import defaults
 from tests.factories import make_certificate, make_node, make_test, make_trust_store, make_version
 from tests.pki import CA
 
@@ -167,3 +170,14 @@ def test_a_trust_store_in_use_is_not_deleted(sign_in: SignIn, manager: User, bot
     page = sign_in(manager).post("/bots/acme/trust-stores/bank/delete/", follow=True)
     assert "acme/get-balance" in page.content.decode()
     assert TrustStore.objects.exists()
+
+
+def test_what_follows_on_its_like_is_one_line_of_the_history(sign_in: SignIn, owner: User, bot: Bot) -> None:
+    certificate = make_certificate(bot, "bank")
+    acts = (Action.CERTIFICATE_CREATED, Action.KEY_OPENED, Action.KEY_OPENED, Action.KEY_OPENED, Action.DEFAULT_SET)
+    for action in acts:
+        defaults.record(Actor.of(owner), action, certificate, {})
+    page = sign_in(owner).get(certificate.get_absolute_url()).content.decode()
+    assert page.count("key opened") == 1
+    assert "key opened 3 times" in page
+    assert "certificate created 1 times" not in page
