@@ -20,6 +20,7 @@ import pytest
 
 from demo.faces import FACES, Face
 from tests.demo.ports import free_base_port
+from tests.pki import CA
 
 PROJECT = Path(__file__).resolve().parents[1]
 OWN_SETTINGS = {
@@ -126,6 +127,15 @@ def test_a_second_run_reuses_everything(fresh: tuple[Installation, object]) -> N
     assert {table: installation.count(table) for table in tables} == before
     assert before == dict(zip(tables, (1, 1, 1, 5), strict=True))
     assert {name: (installation.var / name).read_bytes() for name in secrets} == secrets
+
+
+def test_a_second_run_leaves_another_version_active(fresh: tuple[Installation, object], copied: Path) -> None:
+    installation = Installation(copied, fresh[0].port)
+    issued = CA.root("Somebody's CA").issue("renewed.example")
+    (copied / "renewed.pem").write_bytes(issued.key_pem + issued.cert_pem)
+    assert installation.manage("import_certificate", "acme/bank-client", str(copied / "renewed.pem")).returncode == 0
+    assert installation.quickstart().returncode == 0
+    assert "version 2, renewed.example" in installation.manage("list_certificates").stdout
 
 
 REASONS = {

@@ -21,7 +21,7 @@ from botplatform.errors import DomainError
 from certificates.models import ClientCertificate, TrustStore
 from certificates.pki.inspection import UploadedFile
 from certificates.pki.secret import Secret
-from certificates.services.importing import import_certificate
+from certificates.services.importing import import_certificate, preview
 from certificates.services.trust_stores import import_trust_store
 from servicenodes.models import ServiceNode
 from servicenodes.services.nodes import change_node, create_node
@@ -96,14 +96,20 @@ def load_demo(*, actor: Actor, bank: DemoBank) -> ServiceNode:
 
 
 def _load_certificate(*, actor: Actor, bot: Bot, bank: DemoBank) -> None:
-    is_new = not ClientCertificate.objects.filter(bot=bot, name=CERTIFICATE_NAME).exists()
+    """Import what the bank mailed, once: which version is active later, and the default, are the user's choices."""
+    mailed = [UploadedFile(bank.client.name, bank.client.read_bytes())]
+    certificate = ClientCertificate.objects.filter(bot=bot, name=CERTIFICATE_NAME).first()
+    if certificate is not None:
+        leaf = preview(actor=actor, owner=bot, files=mailed, passphrase=bank.passphrase).leaf
+        if leaf is not None and certificate.versions.filter(sha256=leaf.sha256).exists():
+            return
     import_certificate(
         actor=actor,
         owner=bot,
         name=CERTIFICATE_NAME,
-        files=[UploadedFile(bank.client.name, bank.client.read_bytes())],
+        files=mailed,
         passphrase=bank.passphrase,
-        make_default=is_new,  # later the choice is the user's
+        make_default=certificate is None,
     )
 
 
