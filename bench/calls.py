@@ -124,6 +124,7 @@ def _nodes(peer: Peer, root: CA, client: Issued) -> tuple[ServiceNode, ServiceNo
 
 
 def _show_queries(call: Call) -> None:
+    call()  # opens the key, on record: a commit
     call()
     with CaptureQueriesContext(connection) as captured:
         call()
