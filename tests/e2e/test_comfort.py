@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -14,6 +15,8 @@ from servicenodes.services.nodes import change_node
 from tests.e2e.browser import Watched
 from tests.factories import make_node, make_test
 from tests.pki import CA
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 IMPORT = "/bots/acme/certificates/import/"
 EVENT_PX = 80  # two lines or three; a page holds fifty events

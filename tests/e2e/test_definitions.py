@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser
 from pytest_django.live_server_helper import LiveServer
 
@@ -11,6 +12,8 @@ from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from tests.e2e.browser import Watched
 from tests.servicenodes.definitions.exports import component, end_point, export
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def test_import_and_give_a_url(
