@@ -136,10 +136,10 @@ class Talk:
         """The suggested window of a certificate (RFC 9773, 4.2)."""
         with self._network.during(Phase.REACH):
             try:
-                base = self._client.directory["renewalInfo"]
-            except KeyError:
+                base, name = self._client.directory["renewalInfo"], renewal_id(leaf_der)
+            except (KeyError, x509.ExtensionNotFound):  # the CA tells nobody, or has no name for the certificate
                 return None
-            answer = self._network.get(f"{base.rstrip('/')}/{renewal_id(leaf_der)}")
+            answer = self._network.get(f"{base.rstrip('/')}/{name}")
             suggested = messages.RenewalInfo.from_json(answer.json()).suggested_window
             least, most = ASK_AGAIN_BOUNDS
             wanted = self._network.wait_s

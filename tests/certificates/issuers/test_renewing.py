@@ -229,6 +229,18 @@ def test_a_ca_that_cannot_tell_is_not_asked_all_the_time(bot: Bot, authority: CA
     assert queue_due_renewals() == 0
 
 
+def test_what_the_ca_has_no_name_for_is_renewed_all_the_same(bot: Bot, authority: CA, settings: Settings) -> None:
+    settings.ACME_HOOK = "/bin/true"
+    issued = CA.root("Old CA").issue("bots.example", san=("one.bots.example",), aki=False, **DUE)  # type: ignore[arg-type]
+    certificate = make_certificate(bot, "api", issued=issued)
+    with answering(authority, lambda url: {"/dir": (200, {}, directory(url))}) as peer:
+        choose(certificate, acme_issuer(bot, f"{peer.url}dir", authority))
+        run_renewal(certificate.pk)
+    policy = RenewalPolicy.objects.get()
+    assert policy.draft is not None
+    assert policy.error.startswith("The CA did not take our account")
+
+
 def test_the_duty_costs_the_same_however_many_wait(bot: Bot, bao: Bao, authority: CA) -> None:
     issuer = vault_issuer(bot, bao, authority)
 
