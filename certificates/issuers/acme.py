@@ -49,13 +49,16 @@ class Acme:
         talk.sign_in(self.account)
         url = talk.open_order(job.resume) or talk.new_order(names)
         job.keep(url)
+        acted_on = None
         while (order := talk.order(url)).status is not messages.STATUS_VALID:
+            if order.status in {acted_on, messages.STATUS_PROCESSING}:  # it is the CA's turn
+                talk.wait(Phase.SIGN)
+                continue
+            acted_on = order.status
             if order.status is messages.STATUS_PENDING:
                 self._prove(talk, order, again=url == job.resume)
             elif order.status is messages.STATUS_READY:
                 talk.finalize(order, job.csr_der)
-            elif order.status is messages.STATUS_PROCESSING:
-                talk.wait(Phase.SIGN)
             else:
                 raise IssuerFailed(Phase.SIGN, f"The CA gave up the order: {said(order.error)}.")
         return chain_of([talk.certificate(order)])

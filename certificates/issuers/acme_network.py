@@ -31,7 +31,7 @@ NONCES = 3
 USER_AGENT = "botplatform"
 _LINK = re.compile(r'<([^>]*)>\s*;\s*rel="?([^";,]+)"?')
 # What a reply that is not of the protocol's shape makes the library raise.
-MISSHAPEN = (JoseError, errors.Error, ValueError, LookupError, TypeError, AttributeError)
+MISSHAPEN = (JoseError, errors.Error, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 DOING = {
     Phase.REACH: "tell its directory",
     Phase.SIGN_IN: "take our account",

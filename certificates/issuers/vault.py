@@ -60,7 +60,8 @@ class Vault:
         body = {"csr": csr.public_bytes(Encoding.PEM).decode(), "format": "pem", **_names(csr)}
         path = f"{_path(self.mount)}/sign/{_path(self.role)}"
         data = self._ask("POST", path, Phase.SIGN, token=self._token(), body=body)
-        pems = [data.get("certificate"), *(data.get("ca_chain") or [data.get("issuing_ca")])]
+        above = data.get("ca_chain")
+        pems = [data.get("certificate"), *(above if above and isinstance(above, list) else [data.get("issuing_ca")])]
         return chain_of(pem for pem in pems if isinstance(pem, str))
 
     def window(self, *, leaf_der: bytes, now: datetime) -> Window | None:
@@ -145,7 +146,7 @@ def _path(words: str) -> str:
 def _json(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

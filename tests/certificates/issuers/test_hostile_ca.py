@@ -27,6 +27,16 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 Routes = Mapping[str, tuple[int, Mapping[str, str], Any]]
 
 
+def usual(url: str) -> dict[str, Any]:
+    """What an ACME CA answers up to the order."""
+    return {
+        "/dir": (200, {}, directory(url)),
+        "/newNonce": (200, NONCE, b""),
+        "/newAccount": (201, {**NONCE, "Location": f"{url}/me"}, {"status": "valid"}),
+        "/newOrder": (201, {**NONCE, "Location": f"{url}/order"}, {"status": "pending"}),
+    }
+
+
 @contextmanager
 def answering(authority: CA, routes: Callable[[str], Routes]) -> Iterator[Peer]:
     """An HTTPS server with fixed answers: path → status, headers, body (JSON unless bytes). `routes` gets its URL."""
@@ -82,19 +92,14 @@ def directory(url: str) -> dict[str, str]:
         ({"/order": (200, NONCE, {"status": "pending", "authorizations": ["http://[::1"]})}, Phase.REACH),
         ({"/order": (200, NONCE, {"status": "pending", "authorizations": 7})}, Phase.ORDER),
         ({"/order": (200, NONCE, {"status": "valid"})}, Phase.READ),
+        ({"/dir": (200, {}, b"[" * 60_000)}, Phase.REACH),
         ({"/order": (200, NONCE, {"status": "ready", "finalize": 7})}, Phase.SIGN),
     ],
     ids=str,
 )
 def test_an_acme_ca_that_says_anything(authority: CA, routes: Routes, phase: Phase) -> None:
     def all_routes(url: str) -> Routes:
-        usual: dict[str, Any] = {
-            "/dir": (200, {}, directory(url)),
-            "/newNonce": (200, NONCE, b""),
-            "/newAccount": (201, {**NONCE, "Location": f"{url}/me"}, {"status": "valid"}),
-            "/newOrder": (201, {**NONCE, "Location": f"{url}/order"}, {"status": "pending"}),
-        }
-        return {**usual, **routes}
+        return {**usual(url), **routes}
 
     with answering(authority, all_routes) as peer, pytest.raises(IssuerFailed) as failed:
         acme(authority, peer).sign(SigningJob(csr("one.bots.example")[0]))
@@ -103,6 +108,17 @@ def test_an_acme_ca_that_says_anything(authority: CA, routes: Routes, phase: Pha
     assert "\x1b" not in failed.value.text
     if "/newOrder" in routes and routes["/newOrder"][0] == 429:
         assert failed.value.retry_after_s == 77
+
+
+@pytest.mark.parametrize("status", ["pending", "ready"])
+def test_an_order_that_does_not_move_is_asked_about_at_intervals(authority: CA, status: str) -> None:
+    def routes(url: str) -> Routes:
+        order = {"status": status, "authorizations": [], "finalize": f"{url}/finalize"}
+        return {**usual(url), "/order": (200, NONCE, order), "/finalize": (200, NONCE, order)}
+
+    with answering(authority, routes) as peer, pytest.raises(IssuerFailed, match="not ready yet"):
+        acme(authority, peer).sign(SigningJob(csr("one.bots.example")[0]))
+    assert len(peer.recorded()) < 40, "in five seconds"
 
 
 @pytest.mark.parametrize("challenge", ["../../etc", "--help", "a b", "x" * 300])
