@@ -40,7 +40,8 @@ def set_renewal(*, actor: Actor, certificate: ClientCertificate, choice: Renewal
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=certificate.bot)
     locked = defaults.lock_certificate(certificate)
     _check(locked, choice)
-    policy = RenewalPolicy.objects.filter(certificate=locked).first() or RenewalPolicy(certificate=locked)
+    known = RenewalPolicy.objects.select_for_update().filter(certificate=locked)  # a worker may be at it
+    policy = known.first() or RenewalPolicy(certificate=locked)
     if not policy._state.adding and _choice(policy) == choice:
         return policy
     if policy.issuer != choice.issuer:
