@@ -13,11 +13,16 @@ from botplatform.console.forms import ManyFilesField
 from certificates.models import CertificateVersion, ClientCertificate
 from certificates.pki.csr import KeyKind
 from certificates.pki.inspection import Finding, Severity
-from certificates.pki.subjects import EXAMPLE, MAX_SUBJECT_CHARACTERS
+from certificates.pki.subjects import EXAMPLE, KINDS, MAX_SUBJECT_CHARACTERS
 from certificates.services.fallback import MOST_DAYS
 
 IMPORT_PAGE = "import"
 NAME_HELP = "Lower-case letters, digits and hyphens, for example “bank-api”. Nodes are attached to this name."
+
+
+def lines(text: str) -> list[str]:
+    """What stands in a box with one thing a line. A space within a line is for the service to refuse."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def check_total(files: list[Any]) -> None:
@@ -96,6 +101,7 @@ class ReplyForm(PileForm):
 
 
 SAME_KEY = "same"
+SUBJECT_HELP = f"In RFC 4514 form, for example “{EXAMPLE}”. Ask the CA what it wants there."
 KEY_CHOICES = [
     (KeyKind.EC_P256.value, "EC P-256 (recommended)"),
     (KeyKind.EC_P384.value, "EC P-384"),
@@ -112,14 +118,15 @@ class RequestForm(forms.Form):
     subject = forms.CharField(
         required=False,
         max_length=MAX_SUBJECT_CHARACTERS,
-        help_text=f"In RFC 4514 form, for example “{EXAMPLE}”. Ask the CA what it wants there.",
+        error_messages={"required": f"The subject is missing: write it as {EXAMPLE}."},
+        help_text=SUBJECT_HELP,
     )
     san = forms.CharField(
         required=False,
         max_length=20_000,
         label="Alternative names",
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-        help_text="One per line: dns:NAME, ip:ADDRESS, email:ADDRESS or uri:URI. A bare value is a DNS name or an IP.",
+        help_text=f"One a line: {KINDS}. A bare value is a DNS name or an IP address.",
     )
     key = forms.ChoiceField(choices=KEY_CHOICES, label="Key", initial=KeyKind.EC_P256.value)
     challenge = forms.CharField(
@@ -130,14 +137,19 @@ class RequestForm(forms.Form):
         help_text="Only if the CA gave you one. It is in the request that is shown once, and never stored.",
     )
 
-    def __init__(self, *args: Any, renews: CertificateVersion | None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, renews: CertificateVersion | None, named: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["subject"].required = renews is None
         if renews is not None:
+            blank = f"Left blank: as in version {renews.number}."
+            self.fields["subject"].help_text = f"{blank} {SUBJECT_HELP}"
             choices = [*KEY_CHOICES, (SAME_KEY, f"The key of version {renews.number}, if the CA demands it")]
             self.fields["key"].choices = choices  # type: ignore[attr-defined]
+        if named:
+            self.fields["name"].widget = forms.HiddenInput()
 
     def clean_san(self) -> list[str]:
-        return str(self.cleaned_data["san"]).split()
+        return lines(self.cleaned_data["san"])
 
     @property
     def same_key(self) -> bool:
@@ -176,7 +188,7 @@ class AllowedHostsForm(forms.Form):
     )
 
     def clean_allowed_hosts(self) -> list[str]:
-        return str(self.cleaned_data["allowed_hosts"]).split()
+        return lines(self.cleaned_data["allowed_hosts"])
 
 
 class ResponsibleForm(forms.Form):

@@ -76,7 +76,10 @@ class RequestWish(Schema):
     model_config = ConfigDict(extra="forbid")
 
     subject: str | None = Field(
-        default=None, max_length=MAX_SUBJECT_CHARACTERS, description="RFC 4514. Left out: of the version it renews."
+        default=None,
+        max_length=MAX_SUBJECT_CHARACTERS,
+        description="RFC 4514. Left out: of the version it renews. A first certificate needs it, if only empty "
+        "where `san` says all.",
     )
     san: list[str] | None = Field(
         default=None,

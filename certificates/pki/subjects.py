@@ -21,6 +21,7 @@ from certificates.pki.host_names import host_name
 MAX_SUBJECT_CHARACTERS = 1000
 MAX_SANS = 100
 MAX_SAN_CHARACTERS = 2000
+KINDS = "dns:NAME, ip:ADDRESS, email:ADDRESS or uri:URI"
 EXAMPLE = "CN=client.acme.example,O=Acme,C=DE"
 _NAMES = {"EMAILADDRESS": NameOID.EMAIL_ADDRESS, "E": NameOID.EMAIL_ADDRESS, "SERIALNUMBER": NameOID.SERIAL_NUMBER}
 # As people and OpenSSL write it: spaces after the commas, small letters, spaces around the equals sign.
@@ -53,8 +54,12 @@ def asked_for(subject: str, sans: Sequence[str]) -> Asked:
         raise InvalidInput(f"A request names at most {MAX_SANS} alternative names.", field="san")
     asked = Asked(parse_subject(subject), tuple(dict.fromkeys(parse_san(san) for san in sans)))
     if not asked.subject.rdns and not asked.sans:
-        raise InvalidInput(f"The subject is missing: write it as {EXAMPLE}.", field="subject")
+        raise no_subject()
     return asked
+
+
+def no_subject() -> InvalidInput:
+    return InvalidInput(f"The subject is missing: write it as {EXAMPLE}.", field="subject")
 
 
 def asked_by(leaf: x509.Certificate) -> Asked:
@@ -74,14 +79,14 @@ def parse_subject(text: str) -> x509.Name:
         name.public_bytes()
     except ValueError as error:
         length = _LENGTH.search(str(error))
-        raise _no_subject(
+        raise _unreadable(
             text, f"a value has {length[3]} characters, not {length[1]} to {length[2]}" if length else ""
         ) from error
     for attribute in name:
         if not isinstance(attribute.value, str) or not attribute.value.isprintable() or not attribute.value.strip():
-            raise _no_subject(text, "a value is empty or holds a character that cannot be shown")
+            raise _unreadable(text, "a value is empty or holds a character that cannot be shown")
         if attribute.oid == NameOID.COUNTRY_NAME and not re.fullmatch("[A-Za-z]{2}", attribute.value):
-            raise _no_subject(text, "C is a country’s two letters")
+            raise _unreadable(text, "C is a country’s two letters")
     return name
 
 
@@ -94,6 +99,11 @@ def parse_san(text: str) -> x509.GeneralName:
     kind, colon, value = given.partition(":")
     if len(given) > MAX_SAN_CHARACTERS:
         raise InvalidInput(f"An alternative name is longer than {MAX_SAN_CHARACTERS} characters.", field="san")
+    if len(given.split()) > 1:
+        text = (
+            f"“{harmless(given[:80])}” is no alternative name, for it holds a space: write each by itself, as {KINDS}."
+        )
+        raise InvalidInput(text, field="san")
     match kind.lower() if colon else "":
         case "ip":
             return x509.IPAddress(_address(value))
@@ -123,7 +133,7 @@ def san_text(name: x509.GeneralName) -> str:
     return ""
 
 
-def _no_subject(text: str, reason: str) -> InvalidInput:
+def _unreadable(text: str, reason: str) -> InvalidInput:
     why = f" ({reason})" if reason else ""
     return InvalidInput(
         f"“{harmless(text[:80])}” is no subject{why}: write it in RFC 4514 form, for example {EXAMPLE}.",
@@ -132,9 +142,7 @@ def _no_subject(text: str, reason: str) -> InvalidInput:
 
 
 def _no_san(value: str, what: str) -> InvalidInput:
-    return InvalidInput(
-        f"“{harmless(value[:80])}” is no {what}: write dns:NAME, ip:ADDRESS, email:ADDRESS or uri:URI.", field="san"
-    )
+    return InvalidInput(f"“{harmless(value[:80])}” is no {what}: write {KINDS}.", field="san")
 
 
 def _dns(value: str) -> str:

@@ -27,7 +27,7 @@ from certificates.pki.credential import PrivateKey
 from certificates.pki.csr import KeyKind
 from certificates.pki.facts import kind_of
 from certificates.pki.secret import Secret
-from certificates.pki.subjects import Asked, asked_by, asked_for
+from certificates.pki.subjects import Asked, asked_by, asked_for, no_subject
 from certificates.services import defaults, storing
 from certificates.services.keys import Purpose, open_credential
 from certificates.services.storing import Overtaken
@@ -82,7 +82,8 @@ def request(
     """Make a key, or with `same_key` take that of the version it renews, and a request to sign it.
 
     The certificate `name` of `owner` (None: the platform) is made if there is none. `subject` (RFC 4514) and `sans`
-    that are None are those of the version it renews. `challenge` is told to the CA and not stored.
+    that are None are those of the version it renews; a first certificate needs a subject. To go without one is said by
+    an empty text. `challenge` is told to the CA and not stored.
 
     Raises `NotAllowed`, `NotFound`, `InvalidInput`, `Sealed`, `CredentialUnusable` (the same key cannot be opened),
     `Conflict` (a request with the same key is open). Do not call it inside a transaction with `same_key`.
@@ -121,7 +122,9 @@ def asked_before(version: CertificateVersion) -> Asked:
 
 def _asked(before: CertificateVersion | None, subject: str | None, sans: Sequence[str] | None) -> Asked:
     if before is None:
-        return asked_for(subject or "", sans or ())
+        if subject is None:
+            raise no_subject()
+        return asked_for(subject, sans or ())
     past = asked_before(before)
     given = asked_for(past.subject_text if subject is None else subject, past.san_texts if sans is None else sans)
     # The name as it stands in the certificate, with its string types, unless it was typed anew.

@@ -40,17 +40,20 @@ PEM = "application/x-pem-file"
 def request_page(request: HttpRequest, bot: Bot | None = None) -> HttpResponse:
     """The form; prefilled where it renews the certificate that `?name=` names."""
     user = cast(User, request.user)
-    name = str(request.POST.get("name") or request.GET.get("name", ""))[:63]
+    named = request.GET.get("name", "")[:63]
+    name = str(request.POST.get("name") or named)[:63]
     before = renewed(ClientCertificate.objects.visible_to(user).of_owner(bot).filter(name=name).first())
-    form = RequestForm(request.POST or None, renews=before, initial={"name": name, **_asked(before)})
+    prefilled = before is not None and name == named
+    form = RequestForm(request.POST or None, renews=before, named=prefilled, initial={"name": name, **_asked(before)})
     sealed = sealed_reason()
     if form.is_valid() and not sealed:
         try:
-            return _made(request, bot, _request(user, bot, form), told_once=bool(form.cleaned_data["challenge"]))
+            done = _request(user, bot, form, prefilled=prefilled)
+            return _made(request, bot, done, told_once=bool(form.cleaned_data["challenge"]))
         except DomainError as error:
             show_error(form, error)
     whose = bot.name if bot else "the platform"
-    context = {"form": form, "bot": bot, "owner_name": whose, "sealed": sealed, "renews": before}
+    context = {"form": form, "bot": bot, "owner_name": whose, "sealed": sealed, "renews": before, "name": name}
     return render(request, "certificates/request.html", context, status=status_of(form))
 
 
@@ -81,15 +84,16 @@ def _asked(before: CertificateVersion | None) -> dict[str, str]:
 
 
 @sensitive_variables()
-def _request(user: User, bot: Bot | None, form: RequestForm) -> Requested:
+def _request(user: User, bot: Bot | None, form: RequestForm, *, prefilled: bool) -> Requested:
+    """What is blank is left to the service, but for alternative names that were there and were taken out."""
     typed = form.cleaned_data
     return request_version(
         actor=Actor.of(user),
         owner=bot,
         name=typed["name"],
         # As it stands in the certificate, where it was left as it was.
-        subject=typed["subject"] if typed["subject"] != form.initial.get("subject") else None,
-        sans=typed["san"],
+        subject=typed["subject"] if typed["subject"] not in {"", form.initial.get("subject")} else None,
+        sans=typed["san"] if typed["san"] or prefilled else None,
         same_key=form.same_key,
         key=form.kind,
         challenge=Secret(typed["challenge"].encode()) if typed["challenge"] else None,

@@ -73,7 +73,12 @@ def test_the_page(certificate: ClientCertificate, manager: User, viewer: User, s
     page = "/bots/acme/certificates/bank/"
     client = sign_in(manager)
     assert client.get(f"{page}hosts/").status_code == 200
-    assert client.post(f"{page}hosts/", {"allowed_hosts": "https://x"}).status_code == 422
+    for typed, told in (
+        ("https://x", "is not a host name"),
+        ("a.example b.example", "“a.example b.example” is not a host"),
+    ):
+        answer = client.post(f"{page}hosts/", {"allowed_hosts": typed})
+        assert (answer.status_code, told in answer.content.decode()) == (422, True)
     shown = client.post(f"{page}hosts/", {"allowed_hosts": "b.example\r\na.example\r\n"}, follow=True).content.decode()
     assert shown.index("a.example</li>") < shown.index("b.example</li>")
     assert client.post(f"{page}hosts/", {"allowed_hosts": ""}).status_code == 302

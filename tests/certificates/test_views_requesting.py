@@ -60,6 +60,9 @@ def test_a_first_certificate(sign_in: SignIn, manager: User, bot: Bot) -> None:
     saved = text_of(client.post(f"{BANK}reply/", {"upload": TOKEN.search(preview)[1], "save": "1"}, follow=True))  # type: ignore[index]
     assert "Version 1 of acme/bank has its certificate and is active." in saved
     assert (statuses(), "Open requests" in saved) == ([(1, "active")], False)
+    answered = text_of(client.get(f"{BANK}requests/1/"))
+    assert "The CA has answered it" in answered
+    assert ("What the CA was asked" in answered, "Send this to the CA" in answered) == (True, False)
 
 
 def test_a_renewal_is_prefilled_and_staged(sign_in: SignIn, manager: User, bot: Bot) -> None:
@@ -84,6 +87,48 @@ def test_a_renewal_is_prefilled_and_staged(sign_in: SignIn, manager: User, bot: 
     assert "Nothing was changed" in text_of(client.post(f"{BANK}reply/", {"upload": token, "save": "1"}, follow=True))
 
 
+@pytest.mark.parametrize(
+    ("url", "san", "meant"),
+    [
+        (NEW, "", ["dns:client.example"]),
+        (NEW, "new.example\n\n ip:192.0.2.7 ", ["dns:new.example", "ip:192.0.2.7"]),
+        (f"{NEW}?name=bank", "", []),  # it was prefilled, and somebody took the names out
+    ],
+)
+def test_what_a_renewal_leaves_blank_is_that_of_the_version_it_renews(
+    sign_in: SignIn, manager: User, bot: Bot, url: str, san: str, meant: list[str]
+) -> None:
+    issued = CA.root().issue("client.example", san=["client.example"])
+    make_certificate(bot, "bank", issued=issued)
+    typed = {"name": "bank", "subject": "", "san": san, "key": "ec-p256"}
+    page = text_of(sign_in(manager).post(url, typed, follow=True))
+    csr = x509.load_pem_x509_csr(CSR.search(page)[0].encode())  # type: ignore[index]
+    assert csr.subject == issued.certificate.subject
+    assert CertificateRequest.objects.get().sans == meant
+
+
+def test_the_form_says_what_it_is_for(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    ask(bot, "asked")
+    make_certificate(bot, "bank", issued=CA.root().issue())
+    client = sign_in(manager)
+    optional = 'for="id_subject">Subject <span class="optional">'
+    for url in (NEW, f"{NEW}?name=asked", f"{NEW}?name=new"):
+        page = text_of(client.get(url))
+        assert f"<h1>Request a certificate for {bot.name}</h1>" in page
+        assert (optional in page, 'for="id_name"' in page) == (False, True)
+    page = text_of(client.get(f"{NEW}?name=bank"))
+    assert "<h1>Request a renewal of bank</h1>" in page
+    assert (optional in page, 'for="id_name"' in page) == (True, False), "whose renewal it is stands in the title"
+    assert "Left blank: as in version 1." in page
+    page = text_of(client.post(NEW, {"name": "bank", "san": "foo bar", "key": "ec-p256"}))
+    assert "<h1>Request a renewal of bank</h1>" in page
+    assert 'for="id_name"' in page, "it was typed, and may be typed anew"
+    assert [("Request a renewal" in text_of(client.get(url))) for url in (BANK, "/bots/acme/certificates/asked/")] == [
+        True,
+        False,
+    ]
+
+
 def test_a_challenge_is_shown_once(sign_in: SignIn, manager: User, bot: Bot) -> None:
     client = sign_in(manager)
     page = text_of(client.post(NEW, ASKED | {"challenge": "let me in"}))
@@ -99,8 +144,11 @@ def test_a_challenge_is_shown_once(sign_in: SignIn, manager: User, bot: Bot) -> 
     [
         ({"subject": "bank"}, "is no subject"),
         ({"san": "ip:bank"}, "is no IP address"),
+        ({"san": "a.example\nfoo bar"}, "“foo bar” is no alternative name, for it holds a space"),
         ({"name": "Bank"}, "id_name_error"),
         ({"subject": "", "san": ""}, "The subject is missing"),
+        ({"subject": ""}, "The subject is missing"),
+        ({"subject": " ", "name": ""}, "The subject is missing"),
         ({"key": "same"}, "Select a valid choice"),
         ({"challenge": "größe"}, "printable ASCII"),
     ],
@@ -140,6 +188,8 @@ def test_a_request_is_discarded(sign_in: SignIn, manager: User, bot: Bot) -> Non
     client.post(f"{BANK}versions/1/destroy/", {"state": state[1]})  # type: ignore[index]
     assert statuses() == [(1, "destroyed")]
     assert client.get(BANK).status_code == 200
+    discarded = text_of(client.get(f"{BANK}requests/1/"))
+    assert ("It was discarded" in discarded, "Send this to the CA" in discarded) == (True, False)
 
 
 def test_who_sees_what(sign_in: SignIn, viewer: User, manager: User, stranger: User, bot: Bot) -> None:

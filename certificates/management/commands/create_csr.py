@@ -28,7 +28,11 @@ class Command(ConsoleCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("certificate", metavar="CERT", help="bot-slug/name or platform/name; made if it is new")
-        parser.add_argument("--subject", metavar="DN", help="RFC 4514; default: that of the version it renews")
+        parser.add_argument(
+            "--subject",
+            metavar="DN",
+            help="RFC 4514; default: that of the version it renews (a first certificate needs it)",
+        )
         parser.add_argument(
             "--san",
             metavar="NAME",

@@ -74,12 +74,19 @@ def test_alternative_names_as_people_write_them(typed: str, meant: str) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["", "dns:", "dns:192.0.2.7", "ip:bank", "email:ops", "uri:bank", "uri:http://[", "spiffe://acme/bank", "a b"],
+    ["", "dns:", "dns:192.0.2.7", "ip:bank", "email:ops", "uri:bank", "uri:http://[", "spiffe://acme/bank", "a,b"],
 )
 def test_alternative_names_refused(typed: str) -> None:
     with pytest.raises(InvalidInput, match="write dns:NAME, ip:ADDRESS, email:ADDRESS or uri:URI") as refused:
         parse_san(typed)
     assert refused.value.field == "san"
+
+
+@pytest.mark.parametrize("typed", ["foo bar", "dns:foo bar", "uri:urn:a urn:b"])
+def test_two_alternative_names_in_one_are_refused(typed: str) -> None:
+    with pytest.raises(InvalidInput, match=f"“{typed}” is no alternative name, for it holds a space: write each") as no:
+        parse_san(typed)
+    assert no.value.field == "san"
 
 
 @given(st.text(max_size=80), st.text(max_size=40))

@@ -104,6 +104,20 @@ def test_a_renewal_asks_for_the_same_and_is_staged(tmp_path: Path, bot: Bot) -> 
     assert statuses() == [(1, "retired"), (2, "active")]
 
 
+def test_what_a_renewal_leaves_out_and_a_first_certificate_must_not(bot: Bot) -> None:
+    with pytest.raises(InvalidInput, match="The subject is missing") as refused:
+        ask(bot, subject=None, sans=["client.example"])
+    assert refused.value.field == "subject"
+    assert ask(bot, "spiffe", subject="", sans=["uri:spiffe://acme/bank"]).version.subject == ""
+
+    issued = CA.root().issue("client.example", san=["client.example"])
+    make_certificate(bot, "bank", issued=issued)
+    for given, sans in ((None, ["dns:client.example"]), (["new.example"], ["dns:new.example"]), ([], [])):
+        requested = ask(bot, subject=None, sans=given)
+        assert x509.load_der_x509_csr(requested.csr).subject == issued.certificate.subject
+        assert requested.version.signing_request.sans == sans
+
+
 def test_the_leaf_alone_will_do_and_the_same_reply_again_changes_nothing(bot: Bot) -> None:
     requested = ask(bot)
     issued = sign(CA.root().intermediate("Issuing CA"), requested)
