@@ -170,13 +170,13 @@ class VersionPage(Schema):
 
 
 class RotationOut(Schema):
-    """What a promotion or rollback did."""
+    """What became of a version by a promotion, a rollback, a retirement or a destruction."""
 
     certificate: str = Field(description="`bot-slug/name` or `platform/name`.")
-    version: VersionOut = Field(description="The version that is active now.")
-    was: Literal["staged", "active", "retired"] = Field(description="What it was before.")
+    version: VersionOut = Field(description="The version as it is now.")
+    was: Literal["draft", "staged", "active", "retired", "destroyed"] = Field(description="What it was before.")
     active_before: int | None = Field(description="The number of the version that was active before.")
-    changed: bool = Field(description="false: it was active already.")
+    changed: bool = Field(description="false: it was so already.")
     proof: str = Field(description="A sentence on what tests have proven of a promoted version; else empty.")
 
 

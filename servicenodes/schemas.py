@@ -10,6 +10,8 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from certificates.schemas import VersionOut
+from certificates.services.rotation import MAX_REASON
+from servicenodes.comparison import Outcome
 from servicenodes.models import MAX_BODY_LENGTH
 
 SLUG = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
@@ -294,3 +296,85 @@ class DefinitionOut(Schema):
     gone: list[str] = Field(description="Made by an earlier import and not in this export; they are kept.")
     notes: list[DefinitionNote]
     variables: list[VariableOut]
+
+
+class SideOut(Schema):
+    """How the test of a node with one version came out."""
+
+    verdict: str = Field(description="Empty until the test is finished.")
+    reason: str
+    summary: str
+    test: UUID = Field(description="Its report: `GET /bots/{bot}/nodes/{node}/tests/{test}`.")
+
+
+class ComparedNode(Schema):
+    """A service node, and what a promotion means for it."""
+
+    node: str | None = Field(description="null: it is in a bot that this token does not see.")
+    outcome: Outcome
+    text: str
+    now: SideOut | None = Field(description="With the version that was active; null: not tested, or not to be seen.")
+    next: SideOut | None = Field(description="With the compared version.")
+
+
+class ComparisonOut(Schema):
+    """The last comparison of a version with the active one, on every node that presents the certificate."""
+
+    certificate: str
+    version: int
+    active: int | None = Field(description="The version that was active when they were compared.")
+    requested_at: datetime | None = Field(description="null: it was never compared.")
+    requested_by: str | None
+    finished: bool = Field(description="false: some tests are still to come.")
+    green: bool = Field(description="A promotion is proven to break nothing.")
+    text: str
+    counts: dict[str, int] = Field(description="How many nodes have which outcome; all nodes.")
+    nodes: list[ComparedNode] = Field(description="Worst first, 1,000 at the most.")
+
+
+class AlarmOut(Schema):
+    """A node that worked with the version before a promotion, and failed when it was tested after it."""
+
+    id: UUID
+    node: str
+    certificate: str
+    version: int = Field(description="Fails.")
+    before: int = Field(description="Worked.")
+    verdict: str
+    summary: str
+    raised_at: datetime
+    closed_at: datetime | None
+    closed_how: Literal["", "switched", "accepted", "by hand"]
+    closed_by: str
+    reason: str = Field(description="Of who closed it by hand.")
+
+    @staticmethod
+    def resolve_node(alarm: Any) -> str:
+        return str(alarm.node.path)
+
+    @staticmethod
+    def resolve_certificate(alarm: Any) -> str:
+        return str(alarm.version.certificate.path)
+
+    @staticmethod
+    def resolve_version(alarm: Any) -> int:
+        return int(alarm.version.number)
+
+    @staticmethod
+    def resolve_before(alarm: Any) -> int:
+        return int(alarm.before.number)
+
+
+class AlarmPage(Schema):
+    """A page of alarms, newest first."""
+
+    items: list[AlarmOut]
+    next: str | None = Field(description="Cursor of the next page; null at the end.")
+
+
+class CloseIn(Schema):
+    """Why an alarm needs nobody any more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(min_length=1, max_length=MAX_REASON)

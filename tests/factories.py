@@ -24,7 +24,7 @@ from certificates.pki.decoding import inspect_files, read_certificates
 from certificates.pki.inspection import Inspection, UploadedFile
 from certificates.pki.subjects import asked_for
 from certificates.services import material
-from servicenodes.models import ConnectionTest, ServiceNode
+from servicenodes.models import Alarm, ConnectionTest, ServiceNode
 from tests.pki import CA, Issued
 
 PASSWORD = "seven calm otters"
@@ -157,3 +157,9 @@ def make_test(node: ServiceNode, **fields: Any) -> ConnectionTest:
         node.last_verdict, node.last_summary, node.last_tested_at = test.verdict, test.summary, test.finished_at
         node.save(update_fields=["last_verdict", "last_summary", "last_tested_at"])
     return test
+
+
+def make_alarm(node: ServiceNode, version: CertificateVersion, **fields: Any) -> Alarm:
+    """An open alarm about a node; the version before is the same one unless named."""
+    values = {"before": version, "verdict": "rejected", "summary": "The server rejected the certificate.", **fields}
+    return Alarm.objects.create(node=node, version=version, **values)

@@ -27,6 +27,7 @@ IN_PATHS = {
     "name": "The name of a certificate or trust store.",
     "number": "The number of a version.",
     "test": "The id of a connection test.",
+    "alarm": "The id of an alarm.",
 }
 SENT_WITH = {
     "201": ("ETag", "Location"),

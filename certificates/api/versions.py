@@ -15,13 +15,14 @@ from certificates.api.certificates import find
 from certificates.api.routing import router
 from certificates.schemas import RotationOut
 from certificates.services.handing_over import file_name, hand_over
-from certificates.services.rotation import MAX_REASON, MOST_VERSIONS, Rotation, promote, roll_back
+from certificates.services.rotation import MAX_REASON, MOST_VERSIONS, Rotation, destroy, promote, retire, roll_back
 
 ZIP = "application/zip"
 SECTION = Section(router, "certificates")
 Number = Annotated[int, Path(..., ge=1, le=MOST_VERSIONS)]
 Force = Annotated[bool, Query(default=False, description="Even outside its validity, or against the tests; recorded.")]
 Reason = Annotated[str, Query(default="", max_length=MAX_REASON, description="Why, where tests speak against it.")]
+EvenInUse = Annotated[bool, Query(default=False, description="Even the active version of a certificate in use.")]
 ROTATION: dict[str, Any] = {"answers": {200: RotationOut}, "problems": (404, 409, 412, 422)}
 
 
@@ -57,6 +58,32 @@ def roll_back_version(
     return _told(response, roll_back(actor=request.actor, certificate=certificate, expected_state=state))
 
 
+@owned(SECTION, "POST", "/certificates/{name}/versions/{number}/retire", Permission.CERTIFICATE_IMPORT, **ROTATION)
+def retire_version(  # noqa: PLR0917 — ninja reads the parameters
+    request: ApiRequest,
+    name: str,
+    number: Number,
+    response: HttpResponse,
+    force: EvenInUse = False,
+    if_match: IfMatch = None,
+) -> dict[str, object]:
+    """Present or stage a version no longer; no rollback leads to it. 409 (`in_use`) while nodes present it."""
+    certificate = find(request, name)
+    state = expected(if_match, certificate.pk, certificate.state)
+    chosen: dict[str, Any] = {"number": number, "force": force, "expected_state": state}
+    return _told(response, retire(actor=request.actor, certificate=certificate, **chosen))
+
+
+@owned(SECTION, "POST", "/certificates/{name}/versions/{number}/destroy", Permission.CERTIFICATE_IMPORT, **ROTATION)
+def destroy_version(
+    request: ApiRequest, name: str, number: Number, response: HttpResponse, if_match: IfMatch = None
+) -> dict[str, object]:
+    """Delete the sealed private key of a retired version or a draft, for good. The certificate's facts stay."""
+    certificate = find(request, name)
+    state = expected(if_match, certificate.pk, certificate.state)
+    return _told(response, destroy(actor=request.actor, certificate=certificate, number=number, expected_state=state))
+
+
 @owned(
     SECTION,
     "GET",
@@ -76,6 +103,11 @@ def get_hand_over(request: ApiRequest, name: str, number: Number) -> HttpRespons
 
 def _told(response: HttpResponse, done: Rotation) -> dict[str, object]:
     response["ETag"] = tag(done.certificate.pk, done.certificate.state)
+    return told(done)
+
+
+def told(done: Rotation) -> dict[str, object]:
+    """A `RotationOut`."""
     return {
         "certificate": done.certificate.path,
         "version": done.version,

@@ -1,6 +1,6 @@
 """Service nodes in the HTTP API."""
 
-from servicenodes.api import attaching, calling, definitions, nodes, testing
+from servicenodes.api import alarms, attaching, calling, definitions, nodes, proving, testing
 from servicenodes.api.routing import router
 
-__all__ = ["attaching", "calling", "definitions", "nodes", "router", "testing"]
+__all__ = ["alarms", "attaching", "calling", "definitions", "nodes", "proving", "router", "testing"]

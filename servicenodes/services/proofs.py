@@ -10,7 +10,7 @@ from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from botplatform.accounts.models import User
-from botplatform.bots.models import Bot
+from botplatform.bots.models import ApiToken, Bot
 from certificates.models import CertificateVersion
 from servicenodes.comparison import Difference, Outcome, Seen, Standing, compare, standing
 from servicenodes.effective import nodes_presenting
@@ -65,7 +65,7 @@ class Evidence:
 WAITING = {RunState.QUEUED, RunState.RUNNING}
 
 
-def evidence_for(version: CertificateVersion, viewer: User | None = None) -> Evidence:
+def evidence_for(version: CertificateVersion, viewer: User | ApiToken | None = None) -> Evidence:
     """What is proven of a version on the nodes that present its certificate now. Without a viewer nothing is hidden."""
     comparisons = version.proofs.filter(kind=Proof.Kind.COMPARISON).select_related("now_version", "next_version")
     proof = comparisons.order_by("-requested_at").first()

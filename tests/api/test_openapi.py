@@ -34,7 +34,7 @@ from botplatform.api_kit.documents import METHODS, openapi
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import TOKEN_PERMISSIONS
 from tests.api.caller import REPORT, make_token
-from tests.factories import make_certificate, make_node, make_request, make_test, make_trust_store
+from tests.factories import make_alarm, make_certificate, make_node, make_request, make_test, make_trust_store
 from tests.pki import CA
 
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "2"))
@@ -46,7 +46,8 @@ CHECKS: list[Any] = [
     response_headers_conformance,
     allow_header_conformance,
 ]
-EXISTING = {"bot": "acme", "node": "pay", "name": "api", "number": "1", "test": "00000000-0000-0000-0000-000000000001"}
+ONE = "00000000-0000-0000-0000-000000000001"
+EXISTING = {"bot": "acme", "node": "pay", "name": "api", "number": "1", "test": ONE, "alarm": ONE}
 SCOPES = {
     "nothing but looking": ("administrator", True, {"bot.view"}),
     "a developer's": ("developer", True, TOKEN_PERMISSIONS),
@@ -60,12 +61,14 @@ def authorization(request: pytest.FixtureRequest, bot: Bot, administrator: User,
     """The header of a token of each scope; and one object of each kind, at the names of `EXISTING`."""
     of, one_bot, permissions = SCOPES[request.param]
     issued = CA.root().issue("client.example")
-    for whose in (bot, None):
-        make_request(make_certificate(whose, "api", issued=issued).versions.get())
+    versions = [make_certificate(whose, "api", issued=issued).versions.get() for whose in (bot, None)]
+    for version in versions:
+        make_request(version)
     make_trust_store(bot, "api")
     make_trust_store(None, "api")
     node = make_node(bot, "pay", url="https://127.0.0.1:9/")
     make_test(node, id=EXISTING["test"], verdict="address_denied", report=REPORT)
+    make_alarm(node, versions[0], id=EXISTING["alarm"])
     users = {"administrator": administrator, "developer": developer, "owner": owner}
     _, text = make_token(users[of], *([bot] if one_bot else []), permissions=permissions)
     return f"Bearer {text}"

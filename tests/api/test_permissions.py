@@ -13,12 +13,20 @@ from botplatform.bots.models import Bot, Membership
 from botplatform.bots.roles import TOKEN_PERMISSIONS, Permission, Role, permissions_on_bot
 from tests.api.caller import REPORT, Caller, bundle, caller_of
 from tests.architecture.test_urls import operations
-from tests.factories import make_certificate, make_node, make_request, make_test, make_trust_store, make_user
+from tests.factories import (
+    make_alarm,
+    make_certificate,
+    make_node,
+    make_request,
+    make_test,
+    make_trust_store,
+    make_user,
+)
 from tests.pki import CA
 
 pytestmark = pytest.mark.django_db
 ISSUED = CA.root().issue("client.example")
-TEST = "00000000-0000-0000-0000-000000000001"
+ONE = "00000000-0000-0000-0000-000000000001"
 BODIES: dict[str, dict[str, Any]] = {
     "create_bot": {"slug": "new"},
     "change_bot": {"name": "New"},
@@ -27,6 +35,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "attach_certificate": {"certificate": "acme/api"},
     "edit_certificate": {"allowed_hosts": ["api.bank.example"]},
     "invoke": {},
+    "close_alarm": {"reason": "The bank follows"},
     "create_csr": {"subject": "CN=new"},
     "set_renewal": {"issuer": None},
 }
@@ -39,22 +48,25 @@ UPLOADS: dict[str, dict[str, Any]] = {
     "complete_csr": {"files": b"-"},
 }
 ANYWHERE = {"list_events", "inspect_files"}
-REACHED = {200, 201, 204, 409, 422, 424}  # what comes after the permission
+REACHED = {200, 201, 202, 204, 409, 422, 424}  # what comes after the permission
 
 
 @pytest.fixture(autouse=True)
 def _objects(bot: Bot, other_bot: Bot, settings: Settings) -> None:
     settings.API_CALLS_PER_MINUTE = 0
-    for owner in (bot, None):
-        make_request(make_certificate(owner, "api", issued=ISSUED).versions.get())
+    node = make_node(bot, "pay", url="https://127.0.0.1:9/")
+    make_test(node, id=ONE, verdict="address_denied", report=REPORT)
+    for owner in (None, bot):
+        version = make_certificate(owner, "api", issued=ISSUED).versions.get()
+        make_request(version)
         make_trust_store(owner, "api")
-    make_test(make_node(bot, "pay", url="https://127.0.0.1:9/"), id=TEST, verdict="address_denied", report=REPORT)
+    make_alarm(node, version, id=ONE)
 
 
 def attempt(call: Caller, method: str, path: str, name: str, bot: str) -> Any:
     """One valid request of the operation; what it changed is undone."""
     short = name.removeprefix("bot_").removeprefix("platform_")
-    address = path.format(bot=bot, node="pay", name="api", number=1, test=TEST)
+    address = path.format(bot=bot, node="pay", name="api", number=1, test=ONE, alarm=ONE)
     with transaction.atomic():
         fields = UPLOADS.get(short)
         answer = call.upload(address, fields) if fields else call(method, address, BODIES.get(short))
