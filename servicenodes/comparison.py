@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     """What a promotion means for a node, worst first."""
 
     BREAKS = "breaks"  # works now, would not work next
+    REFUSED = "refused"  # would not work next; whether it works now is not known
     FAILS = "fails"  # works with neither
     UNPROVEN = "unproven"  # the test with the next version tells nothing of it
     OUTDATED = "outdated"  # the node is not as it was when it was tested
@@ -48,6 +49,11 @@ class Seen:
     def waiting(self) -> bool:
         return not self.verdict and not self.interrupted
 
+    @property
+    def tells_nothing(self) -> bool:
+        """Of the certificate: it was not shown, or no answer came."""
+        return self.interrupted or self.verdict in NOTHING_PROVEN
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -59,42 +65,46 @@ class Difference:
 
 # Verdicts that tell nothing of the certificate: it was not shown, or no answer came.
 NOTHING_PROVEN = {
-    V.SERVER_UNTRUSTED: "The server’s own certificate is not trusted, so the next version was not shown to it",
-    V.HOSTNAME_MISMATCH: "The server’s certificate is for another name, so the next version was not shown to it",
-    V.PROTOCOL_MISMATCH: "There is no TLS version or parameter in common",
-    V.NOT_TLS: "What answers does not speak TLS",
-    V.NETWORK_ERROR: "The server cannot be reached",
-    V.ADDRESS_DENIED: "The address is not allowed, so no connection was made",
-    V.INCONCLUSIVE: "The server gives no clear answer",
-    V.NOT_REQUESTED: "The server did not ask for the certificate",
+    V.SERVER_UNTRUSTED: "the server’s own certificate was not trusted, so ours was not shown to it",
+    V.HOSTNAME_MISMATCH: "the server’s certificate was for another name, so ours was not shown to it",
+    V.PROTOCOL_MISMATCH: "there was no TLS version or parameter in common",
+    V.NOT_TLS: "what answered did not speak TLS",
+    V.NETWORK_ERROR: "the server could not be reached",
+    V.ADDRESS_DENIED: "EGRESS_ALLOW does not allow the address, so no connection was made",
+    V.INCONCLUSIVE: "the server gave no clear answer",
+    V.NOT_REQUESTED: "the server did not ask for a certificate",
 }
-# Why a server does not take the next version. A reason goes before its verdict alone.
+# Why a server does not take a version. A reason goes before its verdict alone.
 REFUSALS: dict[tuple[Verdict, str | None], str] = {
-    (V.REJECTED, R.UNKNOWN_CA): "The server does not know the CA of the next version, or an intermediate is missing.",
-    (V.REJECTED, R.EXPIRED): "The server says that the next version has expired.",
-    (V.REJECTED, R.REVOKED): "The server says that the next version was revoked.",
-    (V.REJECTED, R.BAD_CERTIFICATE): "The server calls the next version bad: not valid yet, or its key is too small.",
+    (V.REJECTED, R.UNKNOWN_CA): "The server does not know the CA of {version}, or an intermediate is missing.",
+    (V.REJECTED, R.EXPIRED): "The server calls {version} expired.",
+    (V.REJECTED, R.REVOKED): "The server calls {version} revoked.",
+    (V.REJECTED, R.BAD_CERTIFICATE): "The server calls {version} bad: not valid yet, or with too small a key.",
     (V.REJECTED, R.UNSUPPORTED_CERTIFICATE): (
-        "The server does not take this kind of certificate: in the next version clientAuth may be missing."
+        "The server does not take this kind of certificate: clientAuth may be missing in {version}."
     ),
     (V.REJECTED, R.ACCESS_DENIED): (
         "The server knows the CA but does not let this client in: it may keep a list of names or fingerprints."
     ),
-    (V.REJECTED, R.BAD_SIGNATURE): "The server could not verify the proof that we hold the next version’s key.",
-    (V.REJECTED, R.SILENT_CLOSE): "The server closes the connection without a word when it sees the next version.",
+    (V.REJECTED, R.BAD_SIGNATURE): "The server could not verify the proof that we hold the key of {version}.",
+    (V.REJECTED, R.SILENT_CLOSE): "The server closes the connection without a word when it sees {version}.",
     (V.REJECTED, R.CERTIFICATE_REQUIRED): "The server says that it got no certificate, although it was presented.",
-    (V.REJECTED, None): "The server rejects the next version without saying why.",
+    (V.REJECTED, None): "The server rejects {version} without saying why.",
     (V.HTTP_REFUSED, None): (
-        "The server takes the next version in TLS, but its application refuses the caller: it may know the client by "
-        "name or fingerprint."
+        "The server takes {version} in TLS, but its application refuses the caller: it may know the client by name or "
+        "fingerprint."
     ),
-    (V.CERTIFICATE_NOT_SENT, None): "The server takes no signature of the next version’s kind of key.",
+    (V.CERTIFICATE_NOT_SENT, None): "The server takes no signature by the key of {version}.",
     (V.CERTIFICATE_UNUSABLE, R.HOST_NOT_ALLOWED): "The certificate may not be presented to this host.",
     (V.CERTIFICATE_UNUSABLE, R.TESTER_NOT_ALLOWED): "Whoever asked may not test it any more.",
     (V.CERTIFICATE_UNUSABLE, R.SEALED): "The console is sealed, so no key can be opened.",
-    (V.CERTIFICATE_UNUSABLE, None): "The key of the next version cannot be used.",
+    (V.CERTIFICATE_UNUSABLE, None): "The key of {version} cannot be used.",
+    (V.NO_CERTIFICATE, None): "Nothing was presented.",
 }
-NEW_CA = {
+ACTIVE, NEXT, BOTH = "the active version", "the next version", "both versions"
+NEITHER_KNOWN = "The server does not know the CA of either version, or an intermediate is missing."
+# Said only where the active version is accepted: then it is the new CA that makes the difference.
+NEW_CA: dict[str, str] = {
     R.UNKNOWN_CA: "The server does not trust the new CA yet, or an intermediate is missing.",
     R.CERTIFICATE_ERROR: "The server rejects the next version without saying why: it may not trust the new CA yet.",
     R.SILENT_CLOSE: "The server closes the connection without a word: it may not trust the new CA yet.",
@@ -112,16 +122,13 @@ def compare(now: Seen | None, following: Seen, *, new_ca: bool) -> Difference:
     """
     if following.waiting or (now is not None and now.waiting):
         return Difference(Outcome.WAITING, "Not finished yet.")
-    if following.interrupted:
-        return Difference(Outcome.UNPROVEN, "The worker stopped in the middle of the test: test again.")
-    verdict = V(following.verdict)
     if following.accepted:
-        return _accepted(now, verdict)
-    if verdict is V.NOT_REQUESTED and (now is None or now.verdict == V.NOT_REQUESTED):
+        return _accepted(now, V(following.verdict))
+    if following.verdict == V.NOT_REQUESTED and (now is None or now.verdict == V.NOT_REQUESTED):
         return Difference(Outcome.UNAFFECTED, "The server asks for no certificate, so the version makes no difference.")
-    if verdict in NOTHING_PROVEN:
-        return Difference(Outcome.UNPROVEN, _unproven(now, verdict))
-    return _refused(now, following, _why(following, new_ca=new_ca))
+    if following.tells_nothing:
+        return Difference(Outcome.UNPROVEN, _unproven(now, following))
+    return _refused(now, following, new_ca=new_ca)
 
 
 def _accepted(now: Seen | None, verdict: Verdict) -> Difference:
@@ -130,65 +137,85 @@ def _accepted(now: Seen | None, verdict: Verdict) -> Difference:
         return Difference(Outcome.WORKS, f"Works next{weak}.")
     if now.accepted:
         return Difference(Outcome.WORKS, f"Works now and next{weak}.")
-    if now.verdict and now.verdict not in NOTHING_PROVEN:
-        return Difference(Outcome.FIXED, f"Does not work now, works next{weak}.")
-    return Difference(Outcome.FIXED, f"Works next{weak}. The test with the active version told nothing.")
+    if now.tells_nothing:
+        return Difference(Outcome.WORKS, f"Works next{weak}. {_unknown(ACTIVE, now)}")
+    return Difference(Outcome.FIXED, f"Does not work now, works next{weak}.")
 
 
-def _unproven(now: Seen | None, verdict: Verdict) -> str:
-    why = NOTHING_PROVEN[verdict]
-    if now is not None and now.accepted:
-        return f"Works now. {why} this time, so nothing is proven: test again."
-    return f"{why}: nothing is proven."
+def _unproven(now: Seen | None, following: Seen) -> str:
+    if now is not None and not now.tells_nothing:
+        return f"{'Works' if now.accepted else 'Does not work'} now. {_unknown(NEXT, following)} Test again."
+    why = _silence(following)
+    if now is None or _silence(now) == why:
+        return f"Nothing is proven: {why}. Test again."
+    return f"Nothing is proven. Now: {_silence(now)}. Next: {why}. Test again."
 
 
-def _refused(now: Seen | None, following: Seen, why: str) -> Difference:
-    if now is not None and now.accepted:
-        return Difference(Outcome.BREAKS, f"Works now, would not work next. {why}")
-    if now is None or not now.verdict or now.verdict in NOTHING_PROVEN:
-        return Difference(Outcome.FAILS, why)
-    answers = "with the same answer" if now == following else "for different reasons"
-    return Difference(Outcome.FAILS, f"Fails with both, {answers}. {why}")
+def _unknown(version: str, seen: Seen) -> str:
+    return f"Nothing is proven of {version}: {_silence(seen)}."
 
 
-def _why(following: Seen, *, new_ca: bool) -> str:
-    verdict = V(following.verdict)
-    if new_ca and verdict is V.REJECTED and following.reason in NEW_CA:
-        return NEW_CA[R(following.reason)]
-    if (verdict, following.reason) in REFUSALS:
-        return REFUSALS[verdict, following.reason]
-    return REFUSALS.get((verdict, None)) or "The next version is not accepted."
+def _silence(seen: Seen) -> str:
+    return "the worker stopped in the middle of the test" if seen.interrupted else NOTHING_PROVEN[V(seen.verdict)]
+
+
+def _refused(now: Seen | None, following: Seen, *, new_ca: bool) -> Difference:
+    why = _why(following, NEXT)
+    if now is None:
+        return Difference(Outcome.FAILS, f"Would not work next. {why}")
+    if now.accepted:
+        named = NEW_CA.get(following.reason) if new_ca and following.verdict == V.REJECTED else None
+        return Difference(Outcome.BREAKS, f"Works now, would not work next. {named or why}")
+    if now.tells_nothing:
+        return Difference(Outcome.REFUSED, f"Would not work next. {why} {_unknown(ACTIVE, now)}")
+    if _why(now, NEXT) == why:
+        same = NEITHER_KNOWN if now.reason == R.UNKNOWN_CA else _why(now, BOTH)
+        return Difference(Outcome.FAILS, f"Works with neither version. {same}")
+    return Difference(Outcome.FAILS, f"Works with neither version. Now: {_why(now, ACTIVE)} Next: {why}")
+
+
+def _why(seen: Seen, version: str) -> str:
+    verdict = V(seen.verdict)
+    sentence = REFUSALS.get((verdict, seen.reason)) or REFUSALS[verdict, None]
+    return sentence.format(version=version)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the rows come to. `green`: a promotion is proven to break nothing."""
+    """What the rows come to. `green`: a promotion is proven to break nothing; `breaking`: so many it would break."""
 
     green: bool
+    breaking: int
     text: str
 
 
 def standing(outcomes: Iterable[Outcome]) -> Standing:
-    """What the differences of all nodes come to."""
+    """What the differences of all nodes come to. The counts in the text add up to the rows."""
     counts = Counter(outcomes)
     total, passing, waiting = counts.total(), sum(counts[outcome] for outcome in PASSING), counts[Outcome.WAITING]
     if waiting:
-        text = f"{total - waiting} of {_nodes(total)} tested."
+        text = f"{total - waiting - counts[Outcome.OUTDATED]} of {_nodes(total)} tested."
     elif not total:
         text = "No service node presents this certificate, so nothing can break."
     elif passing == total:
         text = f"{_nodes(total)} tested: none would fail with the next version."
     else:
-        parts = [words.format(_nodes(counts[outcome])) for outcome, words in SUMMED.items() if counts[outcome]]
-        text = f"{'; '.join(parts)}."
-    return Standing(green=passing == total, text=text)
+        kinds = [(counts[outcome], words[counts[outcome] > 1]) for outcome, words in SUMMED.items() if counts[outcome]]
+        parts = ", ".join(f"{count} {words}" for count, words in kinds)
+        text = f"Of {_nodes(total)}, {parts}." if total > 1 else f"1 service node {kinds[0][1]}."
+    return Standing(passing == total, counts[Outcome.BREAKS], text)
 
 
+# What one node does, and what several do.
 SUMMED = {
-    Outcome.BREAKS: "{} would stop working",
-    Outcome.FAILS: "{} would fail as before",
-    Outcome.UNPROVEN: "{} proved nothing",
-    Outcome.OUTDATED: "{} must be tested again",
+    Outcome.BREAKS: ("would stop working",) * 2,
+    Outcome.REFUSED: ("would be refused",) * 2,
+    Outcome.FAILS: ("would fail as before",) * 2,
+    Outcome.UNPROVEN: ("proved nothing",) * 2,
+    Outcome.OUTDATED: ("must be tested again",) * 2,
+    Outcome.FIXED: ("would start working",) * 2,
+    Outcome.WORKS: ("works with the next version", "work with the next version"),
+    Outcome.UNAFFECTED: ("is not affected", "are not affected"),
 }
 
 

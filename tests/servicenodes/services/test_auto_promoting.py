@@ -79,7 +79,7 @@ def test_one_that_would_fail_keeps_it_staged_until_it_follows(both: Banks, bot: 
     for _ in range(2):
         assert promote_proven() == 0
     assert active(certificate) == 1
-    assert standing() == "Not promoted: 1 service node would stop working."
+    assert standing() == ("Not promoted: Of 2 service nodes, 1 would stop working, 1 works with the next version.")
     assert Proof.objects.count() == 1, "not asked again and again"
     ServiceNode.objects.filter(pk=slow.pk).update(url=both.quick.url)  # the backend followed
     with time_machine.travel(timezone.now() + timedelta(hours=7)):

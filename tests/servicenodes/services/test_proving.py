@@ -76,7 +76,9 @@ def test_a_renewal_by_another_ca(both: Banks, bot: Bot, manager: User) -> None:
     }
     assert [row.node.slug for row in evidence.rows] == ["slow", "down", "quick"], "what needs a person first"
     assert "does not trust the new CA yet" in evidence.rows[0].difference.text
-    assert evidence.text == "1 service node would stop working; 1 service node proved nothing."
+    assert evidence.text == (
+        "Of 3 service nodes, 1 would stop working, 1 proved nothing, 1 works with the next version."
+    )
     presented = {test.report["client_certificate"]["version"] for test in ConnectionTest.objects.filter(side="next")}  # type: ignore[index]
     assert presented == {2}
     assert {seen.subject.rpartition("=")[2] for seen in both.quick.recorded()} == {"one.example", "two.example"}
@@ -133,7 +135,9 @@ def test_a_green_comparison_lets_it_pass_until_something_changes(both: Banks, bo
     node.min_tls = "1.2"
     node.save(update_fields=["min_tls"])
     later = both.node(bot, "new", both.quick, certificate)
-    assert evidence_for(version(certificate, 2)).text == "1 service node must be tested again."
+    assert evidence_for(version(certificate, 2)).text == (
+        "Of 2 service nodes, 1 must be tested again, 1 works with the next version."
+    )
     later.delete()
     with time_machine.travel(timezone.now() + timedelta(hours=25)):
         old = evidence_for(version(certificate, 2))
