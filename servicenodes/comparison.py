@@ -182,10 +182,9 @@ def _why(seen: Seen, version: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the rows come to. `green`: a promotion is proven to break nothing; `breaking`: so many it would break."""
+    """What the rows come to. `green`: a promotion is proven to break nothing."""
 
     green: bool
-    breaking: int
     text: str
 
 
@@ -203,7 +202,7 @@ def standing(outcomes: Iterable[Outcome]) -> Standing:
         kinds = [(counts[outcome], words[counts[outcome] > 1]) for outcome, words in SUMMED.items() if counts[outcome]]
         parts = ", ".join(f"{count} {words}" for count, words in kinds)
         text = f"Of {_nodes(total)}, {parts}." if total > 1 else f"1 service node {kinds[0][1]}."
-    return Standing(passing == total, counts[Outcome.BREAKS], text)
+    return Standing(green=passing == total, text=text)
 
 
 # What one node does, and what several do.

@@ -54,12 +54,17 @@ class Evidence:
         return any(test is not None and test.state in WAITING for row in self.rows for test in (row.now, row.next))
 
     @property
+    def breaking(self) -> list[Row]:
+        """Those that accept the active version and would reject this one."""
+        return [row for row in self.rows if row.difference.outcome is Outcome.BREAKS]
+
+    @property
     def text(self) -> str:
         if self.comparison is None and self.rows:
             return "It was not compared with the active version on the service nodes."
-        return (
-            f"The comparison is older than {FRESH.days * 24} hours." if self.old and self.rows else self.standing.text
-        )
+        if self.old and self.rows:
+            return f"The comparison is older than {FRESH.days * 24} hours. It said: {self.standing.text}"
+        return self.standing.text
 
 
 WAITING = {RunState.QUEUED, RunState.RUNNING}

@@ -126,10 +126,13 @@ def guard_promotion(*, version: CertificateVersion, insisted: bool, **_: object)
     evidence = evidence_for(version)
     if evidence.comparison is not None and not evidence.green and not insisted:
         name = f"Version {version.number} of “{version.certificate.path}”"
-        raise Conflict(f"{name} is not proven on every service node. {evidence.text}", code="not_proven")
+        why = "would break calls" if evidence.breaking else "is not proven on every service node"
+        raise Conflict(f"{name} {why}. {evidence.text}", code="not_proven")
     if evidence.comparison is None and evidence.rows:
         return f"Not proven: version {version.number} was tested on none of the service nodes beforehand."
-    return evidence.text if evidence.green else f"Not proven: {evidence.text}"
+    if evidence.green:
+        return evidence.text
+    return f"{'Against the tests' if evidence.breaking else 'Not proven'}: {evidence.text}"
 
 
 def plan_retest(

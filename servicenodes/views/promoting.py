@@ -19,15 +19,16 @@ from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict, InvalidInput
 from botplatform.jobs.heartbeat import worker_alive
 from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
-from certificates.services.rotation import MAX_REASON, MOST_VERSIONS, promote
+from certificates.services.rotation import MAX_REASON, MOST_VERSIONS, Rotation, promote
 from servicenodes.errors import TooManyTests
-from servicenodes.services.proofs import Evidence, evidence_for
+from servicenodes.services.proofs import Evidence, Row, evidence_for
 from servicenodes.services.proving import compare_versions
 from servicenodes.views.testing import WORKER_PATIENCE
 
 ROWS_SHOWN = 200
 COMPARABLE = {VersionStatus.STAGED, VersionStatus.RETIRED}
 UNPROVEN = "Give a reason: it is not proven that every service node works with this version."
+NAMED = 5  # nodes, in a message
 
 
 @require_permission(Permission.VIEW)
@@ -95,8 +96,31 @@ def _promote(request: HttpRequest, version: CertificateVersion, evidence: Eviden
     except (Conflict, InvalidInput) as error:
         messages.error(request, error.text)
         return False
-    messages.success(request, f"Version {done.version.number} of {done.certificate.path} is active.")
+    _announce(request, done, evidence)
     return True
+
+
+def _announce(request: HttpRequest, done: Rotation, evidence: Evidence) -> None:
+    """Say calmly only what is calm."""
+    text = f"Version {done.version.number} of {done.certificate.path} is active."
+    if evidence.breaking:
+        before = f"version {done.active_before}"
+        if done.certificate.fallback_until:
+            then = f"While the fallback window is open, calls that they reject are made once more with {before}."
+        else:
+            then = f"With {before} they worked: roll back if their calls must go on."
+        messages.error(request, f"{text} Expected to fail with it: {named(evidence.breaking)}. {then}")
+    elif evidence.green:
+        messages.success(request, text)
+    else:
+        messages.warning(request, f"{text} Not proven: {evidence.text}")
+
+
+def named(rows: list[Row]) -> str:
+    """The nodes by their paths, those that may not be named by their number."""
+    paths = [row.node.path for row in rows if not row.hidden][:NAMED]
+    more = len(rows) - len(paths)
+    return " and ".join(filter(None, [", ".join(paths), f"{more} more" if more else ""]))
 
 
 def find(request: HttpRequest, bot: Bot | None, name: str, number: int) -> CertificateVersion:
@@ -122,9 +146,28 @@ def shown(request: HttpRequest, bot: Bot | None, version: CertificateVersion) ->
         "certificate": version.certificate,
         "version": version,
         "evidence": evidence,
+        "tone": tone_of(evidence),
+        "broken": broken_by(evidence),
         "rows": evidence.rows[:ROWS_SHOWN],
         "live": evidence.live,
         "no_worker": evidence.live and now - asked > WORKER_PATIENCE and not worker_alive(now),
         "may_compare": may and version.status in COMPARABLE and not evidence.live,
         "may_promote": may and version.status in COMPARABLE,
     }
+
+
+def tone_of(evidence: Evidence) -> str:
+    """Red as soon as one test says that a promotion breaks a node."""
+    if evidence.breaking:
+        return "error"
+    return "info" if evidence.live else "ok" if evidence.green else "warning"
+
+
+def broken_by(evidence: Evidence) -> str:
+    """How many nodes the promotion breaks, in one sentence; empty when none is known of."""
+    count = len(evidence.breaking)
+    if count > 1:
+        return f"{count} service nodes accept the active version and reject this one: their calls fail from then on."
+    return (
+        "A service node accepts the active version and rejects this one: its calls fail from then on." if count else ""
+    )

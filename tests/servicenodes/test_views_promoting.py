@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -18,7 +19,9 @@ from certificates.models import ClientCertificate
 from certificates.services.rotation import promote
 from servicenodes import counters
 from servicenodes.models import Alarm, ConnectionTest
+from servicenodes.services.proofs import evidence_for
 from servicenodes.services.proving import compare_versions
+from servicenodes.views import promoting
 from tests.certificates.services.test_rotation import add, slot, statuses
 from tests.factories import make_node
 from tests.servicenodes.services.proving import version
@@ -34,6 +37,16 @@ def finish(side: str, verdict: str, reason: str = "") -> None:
     """As if a worker had finished these tests."""
     rows = ConnectionTest.objects.filter(side=side)
     rows.update(verdict=verdict, reason=reason, started_at=timezone.now(), finished_at=timezone.now())
+
+
+def notes(answer: Any) -> list[str]:
+    """The tones of the boxes on a page."""
+    return re.findall(r'class="note tone-(\w+)"', answer.content.decode())
+
+
+def said(answer: Any) -> list[tuple[str, str]]:
+    """The messages on a page."""
+    return [(message.level_tag, str(message)) for message in answer.context["messages"]]
 
 
 @pytest.fixture
@@ -78,12 +91,57 @@ def test_a_red_one_takes_a_reason(sign_in: SignIn, manager: User, certificate: C
     words, fields = shown(client, PROMOTE)
     assert "1 service node would stop working." in words
     assert "Works now, would not work next." in words
+    assert "A service node accepts the active version and rejects this one" in words
+    assert notes(client.get(PROMOTE)) == ["error", "error"]
     for reason in ("", "  ", "x" * 501):
         refused = client.post(PROMOTE, {**fields, "reason": reason})
         assert (refused.status_code, statuses()) == (422, ["active", "staged"])
-    client.post(PROMOTE, {**fields, "reason": "The bank follows tonight"})
+    done = client.post(PROMOTE, {**fields, "reason": "The bank follows tonight"}, follow=True)
     assert statuses() == ["retired", "active"]
     assert AuditEvent.objects.get(action="version.promoted").facts["reason"] == "The bank follows tonight"
+    assert said(done) == [
+        (
+            "error",
+            (
+                "Version 2 of acme/bank is active. Expected to fail with it: acme/balance. With version 1 they worked: "
+                "roll back if their calls must go on."
+            ),
+        )
+    ]
+
+
+def test_what_breaks_behind_a_fallback_window_and_in_other_bots(
+    sign_in: SignIn, administrator: User, manager: User, bot: Bot, other_bot: Bot
+) -> None:
+    certificate = slot(None, "active", "staged")
+    ClientCertificate.objects.update(fallback_days=3)
+    for owner in (bot, bot, other_bot):
+        make_node(owner, certificate=certificate)
+    compare_versions(actor=Actor.of(administrator), certificate=certificate)
+    finish("now", "accepted")
+    finish("next", "rejected")
+    evidence = evidence_for(version(certificate, 2), manager)
+    assert promoting.broken_by(evidence).startswith("3 service nodes accept the active version and reject this one")
+    assert promoting.named(evidence.breaking).endswith(" and 1 more")
+    assert "globex" not in promoting.named(evidence.breaking)
+    path = "/platform/certificates/bank/versions/2/promote/"
+    client = sign_in(administrator)
+    _, fields = shown(client, path)
+    ((level, text),) = said(client.post(path, {**fields, "reason": "Now"}, follow=True))
+    assert (level, "calls that they reject are made once more with version 1" in text) == ("error", True)
+
+
+def test_an_unproven_one_is_amber(sign_in: SignIn, manager: User, certificate: ClientCertificate) -> None:
+    client = sign_in(manager)
+    assert notes(client.get(PROMOTE)) == ["warning"]
+    client.post(f"{BANK}versions/2/compare/")
+    finish("now", "network_error")
+    finish("next", "network_error")
+    _, fields = shown(client, PROMOTE)
+    assert notes(client.get(PROMOTE)) == ["warning"]
+    done = client.post(PROMOTE, {**fields, "reason": "The bank is shut"}, follow=True)
+    text = "Version 2 of acme/bank is active. Not proven: 1 service node proved nothing."
+    assert said(done) == [("warning", text)]
 
 
 def test_nothing_that_uses_it_is_green(sign_in: SignIn, manager: User, bot: Bot) -> None:
