@@ -23,7 +23,6 @@ URL_HELP = {
 }
 SECRET_LABELS = {IssuerKind.ACME: "External account’s key", IssuerKind.VAULT: "Token, or secret id of the AppRole"}
 SEALED_HELP = "It is sealed like a private key and never shown again."
-THIRD, DAYS = "third", "days"
 
 
 def secret_field(label: str, *, required: bool) -> forms.CharField:
@@ -99,10 +98,13 @@ class RenewalForm(forms.Form):
         label="Signed by",
         fits=lambda word: Q(name__contains=word.lower()) | Q(bot__slug__contains=word.lower()),
     )
-    when = forms.ChoiceField(
-        choices=[(THIRD, "When a third of its lifetime is left"), (DAYS, "Days before it expires:")], label="When"
+    days_before = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_DAYS,
+        label="Days before it expires",
+        help_text="Empty: when a third of its lifetime is left, however long or short it lives.",
     )
-    days_before = forms.IntegerField(required=False, min_value=1, max_value=MOST_DAYS, label="Days before")
     key_kind = forms.ChoiceField(choices=[(kind.value, kind.value) for kind in KeyKind], label="New key")
     auto_promote = forms.BooleanField(required=False, label="Promote it when all tests are green")
 
@@ -112,22 +114,13 @@ class RenewalForm(forms.Form):
         self.fields["issuer"].queryset = usable  # type: ignore[attr-defined]
         offer_choices(self)
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("when") == THIRD:
-            cleaned["days_before"] = None
-        elif "days_before" in cleaned and cleaned["days_before"] is None:
-            self.add_error("days_before", "Say how many days before it expires.")
-        return cleaned
-
 
 def initial_renewal(policy: RenewalPolicy | None) -> dict[str, Any]:
     """The form's first values."""
     if policy is None:
-        return {"when": THIRD, "key_kind": KeyKind.EC_P256.value}
+        return {"key_kind": KeyKind.EC_P256.value}
     return {
         "issuer": policy.issuer_id,
-        "when": THIRD if policy.days_before is None else DAYS,
         "days_before": policy.days_before,
         "key_kind": policy.key_kind,
         "auto_promote": policy.auto_promote,

@@ -31,7 +31,7 @@ def renewal(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpResp
     """Choose by whom and when it is renewed."""
     user = cast(User, request.user)
     certificate = load(user, bot, name)
-    policy = RenewalPolicy.objects.filter(certificate=certificate).first()
+    policy = RenewalPolicy.objects.select_related("draft", "issuer__bot").filter(certificate=certificate).first()
     form = RenewalForm(owner=bot, **filled(request, initial_renewal(policy)))
     if form.is_valid():
         values = form.cleaned_data
@@ -45,7 +45,7 @@ def renewal(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpResp
         else:
             messages.success(request, f"How {certificate.path} is renewed is saved.")
             return redirect(certificate)
-    context = {"form": form, "bot": bot, "certificate": certificate}
+    context = {"form": form, "bot": bot, "certificate": certificate, "policy": policy}
     return render(request, "certificates/renewal.html", context, status=status_of(form))
 
 
