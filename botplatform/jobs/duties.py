@@ -33,15 +33,16 @@ class DutyRunner:
 
     def start_due(self) -> dict[str, Future[int]]:
         """Claim and start what is due now. One query when nothing is."""
-        return {name: self._start(name) for name in due(timezone.now()) if claim(name)}
+        claimed = ((name, claim(name)) for name in due(timezone.now()))
+        return {name: self._start(name, lease) for name, lease in claimed if lease}
 
     def close(self, *, wait: bool = True) -> None:
         """Start nothing more. `wait` for what was claimed, or leave what has not begun to the end of its lease."""
         self._executor.shutdown(wait=wait, cancel_futures=not wait)
 
-    def _start(self, name: str) -> Future[int]:
+    def _start(self, name: str, lease: datetime) -> Future[int]:
         future = self._executor.submit(_do, name)
-        future.add_done_callback(partial(_finish, name, timezone.now()))
+        future.add_done_callback(partial(_finish, name, lease, timezone.now()))
         return future
 
 
@@ -65,10 +66,10 @@ def states() -> list[DutyState]:
     return [DutyState(name.replace("-", " "), rows.get(name)) for name in settings.DUTIES]
 
 
-def claim(name: str) -> bool:
-    """Whether the duty is now ours."""
+def claim(name: str) -> datetime | None:
+    """Until when the duty is now ours; None when somebody else has it."""
     now = timezone.now()
-    return Duty.objects.claim(name=name, now=now, lease_until=now + LEASE)
+    return now + LEASE if Duty.objects.claim(name=name, now=now, lease_until=now + LEASE) else None
 
 
 def _do(name: str) -> int:
@@ -79,7 +80,7 @@ def _do(name: str) -> int:
         connections.close_all()
 
 
-def _finish(name: str, begun_at: datetime, future: Future[int]) -> None:
+def _finish(name: str, lease: datetime, begun_at: datetime, future: Future[int]) -> None:
     """Runs in the thread of the duty, when it has ended or was never begun."""
     if future.cancelled():
         return
@@ -89,8 +90,8 @@ def _finish(name: str, begun_at: datetime, future: Future[int]) -> None:
         log.error("duty_failed", duty=name, exc_info=failure)
     error = type(failure).__name__ if failure else ""
     try:
-        Duty.objects.finish(
-            name=name, due_at=begun_at + timedelta(seconds=every_s), ended_at=timezone.now(), error=error
-        )
+        due_at, now = begun_at + timedelta(seconds=every_s), timezone.now()
+        if not Duty.objects.finish(name=name, lease_until=lease, due_at=due_at, ended_at=now, error=error):
+            log.warning("duty_took_longer_than_its_lease", duty=name)
     finally:
         connections.close_all()

@@ -46,9 +46,13 @@ class DutyManager(models.Manager["Duty"]):
         free = models.Q(lease_until__isnull=True) | models.Q(lease_until__lte=now)
         return bool(self.filter(free, name=name, due_at__lte=now).update(lease_until=lease_until, begun_at=now))
 
-    def finish(self, *, name: str, due_at: datetime, ended_at: datetime, error: str) -> None:
-        """Give the lease back. `error` is the class of what went wrong, or empty."""
-        self.filter(name=name).update(lease_until=None, due_at=due_at, ended_at=ended_at, error=error[:100])
+    def finish(self, *, name: str, lease_until: datetime, due_at: datetime, ended_at: datetime, error: str) -> bool:
+        """Give the lease back; False when it had run out and somebody else has it: their outcome counts.
+
+        `error` is the class of what went wrong, or empty.
+        """
+        ours = self.filter(name=name, lease_until=lease_until)  # later than any lease before it: no other is the same
+        return bool(ours.update(lease_until=None, due_at=due_at, ended_at=ended_at, error=error[:100]))
 
 
 class Duty(models.Model):

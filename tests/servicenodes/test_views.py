@@ -258,12 +258,13 @@ def test_the_settings_page_tells_of_background_work(sign_in: SignIn, auditor: Us
     assert "No worker is running" in page
     assert "as soon as a worker runs" in page
     WorkerHeartbeat.objects.beat(name="host:1", concurrency=4, now=now)
-    assert Duty.objects.claim(name="forget-ended-tasks", now=now, lease_until=now + timedelta(minutes=1))
+    lease = now + timedelta(minutes=1)
+    assert Duty.objects.claim(name="forget-ended-tasks", now=now, lease_until=lease)
     page = client.get("/settings/").content.decode()
     assert "No worker is running" not in page
     assert "host:1" in page
     assert "Running" in page
-    Duty.objects.finish(name="forget-ended-tasks", due_at=now, ended_at=now, error="LookupError")
+    Duty.objects.finish(name="forget-ended-tasks", lease_until=lease, due_at=now, ended_at=now, error="LookupError")
     assert "Failed" in client.get("/settings/").content.decode()
 
 

@@ -82,6 +82,19 @@ def test_the_lease_of_a_killed_worker_runs_out() -> None:
     assert claim("count")
 
 
+def test_who_lost_the_lease_writes_no_outcome() -> None:
+    duties.hold.clear()
+    runner = DutyRunner()
+    runner.start_due()
+    wait_for(lambda: duties.done["wait"] == 1)
+    later = timezone.now() + LEASE * 2
+    Duty.objects.filter(name="wait").update(lease_until=later)  # it ran out, and another worker began anew
+    duties.hold.set()
+    runner.close()
+    row = Duty.objects.get(name="wait")
+    assert (row.lease_until, row.ended_at) == (later, None)
+
+
 def test_the_command_does_what_is_due(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         call_command("sweep", "--json")
