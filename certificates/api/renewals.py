@@ -30,9 +30,12 @@ def get_renewal(request: ApiRequest, name: str) -> dict[str, object]:
     return _document(find(request, name))
 
 
-@owned(SECTION, "PUT", PATH, Permission.CERTIFICATE_IMPORT, answers={200: RenewalOut}, media_type=JSON)
+@owned(SECTION, "PUT", PATH, Permission.CERTIFICATE_IMPORT, answers={200: RenewalOut}, problems=(409,), media_type=JSON)
 def set_renewal(request: ApiRequest, name: str, body: RenewalIn) -> dict[str, object]:
-    """Choose how it is renewed: by an issuer, or by hand. What is signed is staged."""
+    """Choose how it is renewed: by an issuer, or by hand. What is signed is staged.
+
+    Another issuer or kind of key destroys the draft that the one before was asked for. 409 for too many a minute.
+    """
     certificate = find(request, name)
     issuer = _issuer(request, body.issuer) if body.issuer is not None else None
     choice = RenewalChoice(issuer, body.days_before, body.key, body.auto_promote)
@@ -42,7 +45,7 @@ def set_renewal(request: ApiRequest, name: str, body: RenewalIn) -> dict[str, ob
 
 @owned(SECTION, "POST", f"{PATH}/run", Permission.CERTIFICATE_IMPORT, answers={202: RenewalOut}, problems=(409,))
 def run_renewal(request: ApiRequest, name: str) -> Status[dict[str, object]]:
-    """Let a worker renew it now, due or not. 409 if no issuer is chosen, or no version is active."""
+    """Let a worker renew it now, due or not. 409 if no issuer is chosen, no version is active, or too often."""
     certificate = find(request, name)
     renew_now(actor=request.actor, certificate=certificate)
     return Status(202, _document(certificate))

@@ -7,24 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from botplatform.accounts.actors import Actor
 from botplatform.audit import trail
 from botplatform.audit.actions import Action
-from botplatform.audit.models import AuditEvent
 from botplatform.bots.access import authorize
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
-from botplatform.errors import Conflict, InvalidInput
+from botplatform.errors import Conflict, InvalidInput, NotFound
 from botplatform.sealing import overtaken
 from botplatform.validation import check_model, one_line, refuse_route
 from certificates import key_storage
@@ -32,11 +29,10 @@ from certificates.issuer_models import CertificateIssuer, Challenge, IssuerKind,
 from certificates.issuers.port import Issuer
 from certificates.models import TrustStore
 from certificates.pki.secret import Secret
-from certificates.services import defaults
+from certificates.services import defaults, pace
 from certificates.services.deleting import delete_unused
 
 MAX_SECRET_LENGTH = 4096
-WINDOW, CHECKS = timedelta(minutes=1), 10  # checks of one actor in a window
 OPENERS = {  # by path: the ACME library takes a moment to load, and only workers need it
     IssuerKind.ACME: "certificates.services.opening.open_acme",
     IssuerKind.VAULT: "certificates.services.opening.open_vault",
@@ -88,13 +84,16 @@ def create_issuer(*, actor: Actor, owner: Bot | None, order: IssuerOrder) -> Cer
 def replace_secret(*, actor: Actor, issuer: CertificateIssuer, secret: Secret) -> None:
     """Put a new token, secret id or external account key in the place of the one before.
 
-    Raises `NotAllowed`, `InvalidInput`, `Sealed`.
+    Raises `NotAllowed`, `NotFound`, `InvalidInput`, `Sealed`.
     """
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=issuer.bot)
     name = given_secret(issuer)
     if name is None:
         raise InvalidInput("This issuer has no secret that somebody gave it.", field="secret")
     _check_secret(secret)
+    locked = CertificateIssuer.objects.select_for_update(of=("self",), no_key=True).filter(pk=issuer.pk)
+    if locked.first() is None:
+        raise NotFound(f"There is no issuer “{issuer.path}” any more.")
     IssuerSecret.objects.filter(issuer=issuer, name=name).delete()
     _sealed(issuer, name, secret).save(force_insert=True)
     _record(actor, Action.ISSUER_CHANGED, issuer, {"replaced": name.label})
@@ -107,8 +106,8 @@ def check_issuer(*, actor: Actor, issuer: CertificateIssuer) -> str:
     """
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=issuer.bot)
     with transaction.atomic():
-        _check_pace(actor)
         _record(actor, Action.ISSUER_CHECKED, issuer, {"host": _host(issuer)})
+        pace.refuse_haste(actor)
     return open_issuer(issuer).check()
 
 
@@ -139,13 +138,6 @@ def given_secret(issuer: CertificateIssuer) -> SecretName | None:
     if issuer.kind == IssuerKind.VAULT:
         return SecretName.SECRET_ID if issuer.role_id else SecretName.TOKEN
     return SecretName.EAB_KEY if issuer.eab_kid else None
-
-
-def _check_pace(actor: Actor) -> None:
-    """Checks must not become a way to find out which ports are open."""
-    done = AuditEvent.objects.filter(action=Action.ISSUER_CHECKED, at__gt=timezone.now() - WINDOW)
-    if done.filter(actor_kind=actor.kind, actor_name=actor.name).count() >= CHECKS:
-        raise Conflict(f"You checked issuers {CHECKS} times within a minute. Try again in a minute.", code="too_often")
 
 
 def _checked(actor: Actor, owner: Bot | None, order: IssuerOrder) -> CertificateIssuer:

@@ -15,7 +15,8 @@ from botplatform.errors import Conflict, InvalidInput
 from certificates.issuer_models import CertificateIssuer, RenewalPolicy
 from certificates.models import ClientCertificate, VersionStatus
 from certificates.pki.csr import KeyKind
-from certificates.services import defaults
+from certificates.services import defaults, pace
+from certificates.services.rotation import destroy
 from certificates.tasks import run_renewal
 
 MOST_DAYS = 3650
@@ -35,7 +36,8 @@ class RenewalChoice:
 def set_renewal(*, actor: Actor, certificate: ClientCertificate, choice: RenewalChoice) -> RenewalPolicy:
     """Choose how the certificate is renewed. The same again changes nothing.
 
-    Raises `NotAllowed`, `NotFound`, `InvalidInput`.
+    Another issuer, or another kind of key, ends what the one before was asked for: its draft is destroyed. Raises
+    `NotAllowed`, `NotFound`, `InvalidInput`, `Conflict` (too many within a minute).
     """
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=certificate.bot)
     locked = defaults.lock_certificate(certificate)
@@ -44,8 +46,7 @@ def set_renewal(*, actor: Actor, certificate: ClientCertificate, choice: Renewal
     policy = known.first() or RenewalPolicy(certificate=locked)
     if not policy._state.adding and _choice(policy) == choice:
         return policy
-    if policy.issuer != choice.issuer:
-        policy.resume = ""  # another CA knows nothing of it
+    dropped = _drop_order(actor, policy, choice)
     policy.issuer, policy.days_before = choice.issuer, choice.days_before
     policy.key_kind, policy.auto_promote = choice.key_kind.value, choice.auto_promote
     policy.look_at, policy.attempt, policy.error, policy.asked_by = timezone.now(), 0, "", ""
@@ -55,8 +56,10 @@ def set_renewal(*, actor: Actor, certificate: ClientCertificate, choice: Renewal
         "days_before": choice.days_before,
         "key": choice.key_kind.value,
         "auto_promote": choice.auto_promote,
+        "dropped_draft": dropped,
     }
     defaults.record(actor, Action.RENEWAL_CHANGED, locked, facts)
+    pace.refuse_haste(actor)
     return policy
 
 
@@ -64,7 +67,7 @@ def set_renewal(*, actor: Actor, certificate: ClientCertificate, choice: Renewal
 def renew_now(*, actor: Actor, certificate: ClientCertificate) -> RenewalPolicy:
     """Ask a worker to renew it by its issuer, due or not. Asked again while one is under way: nothing is done twice.
 
-    Raises `NotAllowed`, `NotFound`, or `Conflict` (no issuer, or nothing to renew).
+    Raises `NotAllowed`, `NotFound`, or `Conflict` (no issuer, nothing to renew, or too many within a minute).
     """
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=certificate.bot)
     locked = defaults.lock_certificate(certificate)
@@ -78,6 +81,7 @@ def renew_now(*, actor: Actor, certificate: ClientCertificate) -> RenewalPolicy:
     policy.asked_by, policy.attempt, policy.error, policy.look_at = actor.name[:150], 0, "", timezone.now()
     policy.save(update_fields=["asked_by", "attempt", "error", "look_at"])
     defaults.record(actor, Action.RENEWAL_REQUESTED, locked, {"issuer": policy.issuer.path})
+    pace.refuse_haste(actor)
     run_renewal.enqueue(str(policy.pk))
     return policy
 
@@ -90,6 +94,22 @@ def note_standing(policy: RenewalPolicy, text: str) -> None:
 def forget_staged(policy: RenewalPolicy) -> None:
     """It is not staged any more: whatever became of it, nothing is left to promote."""
     RenewalPolicy.objects.filter(pk=policy.pk, staged=policy.staged_id).update(staged=None, standing="")
+
+
+def _drop_order(actor: Actor, policy: RenewalPolicy, choice: RenewalChoice) -> int | None:
+    """End what another issuer was asked for, or with a key of another kind. The number of the destroyed draft."""
+    if policy.issuer != choice.issuer:
+        policy.window_start = policy.window_end = policy.window_ask_at = None  # it was the other CA's
+        policy.window_of = ""
+    elif policy.key_kind == choice.key_kind:
+        return None
+    policy.lease_until = None  # a worker that is at it now writes no outcome any more
+    draft = policy.draft
+    if draft is None or draft.status != VersionStatus.DRAFT:
+        return None
+    policy.draft, policy.resume = None, ""
+    destroy(actor=actor, certificate=policy.certificate, number=draft.number, only_draft=True)
+    return draft.number
 
 
 def _choice(policy: RenewalPolicy) -> RenewalChoice:

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from botplatform.accounts.actors import Actor
 from botplatform.audit.actions import Action
+from botplatform.crashes import crashes_told
 from botplatform.errors import DomainError
 from certificates.issuer_models import IssuerKind, RenewalPolicy, RenewalPolicyQuerySet
 from certificates.issuers.port import Issuer, IssuerFailed, SigningJob
@@ -36,6 +37,7 @@ LOOK_AGAIN = timedelta(hours=1)  # versions change without a word to us
 QUEUED_FOR = timedelta(minutes=10)  # then the hint is taken for lost
 LEASE = timedelta(minutes=15)  # more than one attempt may take
 ASK_WINDOW_AGAIN = timedelta(hours=6)
+WINDOW_FIELDS = ("window_of", "window_ask_at", "window_start", "window_end")
 SHOWN = (VersionStatus.ACTIVE, VersionStatus.STAGED)
 
 
@@ -46,6 +48,10 @@ class Outlook:
     due: bool
     ask_window: bool
     at: datetime
+
+
+class LeaseLost(DomainError):
+    """Somebody else took the renewal over, or chose anew how it is done: nothing more is written by this attempt."""
 
 
 def queue_due_renewals() -> int:
@@ -72,11 +78,21 @@ def run_renewal(certificate_id: uuid.UUID) -> None:
     if policy is None:
         return
     try:
-        at = _attempt(policy)
+        _take_further(policy)
+    except LeaseLost:
+        log.info("renewal_taken_over", certificate=policy.certificate.path)
+
+
+def _take_further(policy: RenewalPolicy) -> None:
+    try:
+        with crashes_told("The renewal", certificate=policy.certificate.path):
+            at = _attempt(policy)
+    except LeaseLost:
+        raise
     except DomainError as error:
         _failed(policy, error)
     else:
-        RenewalPolicy.objects.filter(pk=policy.pk).update(look_at=at, lease_until=None)
+        _write(policy, look_at=at, lease_until=None)
 
 
 def look(policy: RenewalPolicy, now: datetime) -> Outlook:
@@ -128,14 +144,21 @@ def _queue(policy: RenewalPolicy, now: datetime) -> None:
 
 def _claim(certificate_id: uuid.UUID, now: datetime) -> RenewalPolicy | None:
     """The policy, now ours; None when it has no issuer any more, or somebody is at it."""
+    lease = now + LEASE  # later than any before it: it tells our attempt from all others
     free = RenewalPolicy.objects.free(now).filter(pk=certificate_id)
-    if not free.update(lease_until=now + LEASE, tried_at=now):
+    if not free.update(lease_until=lease, tried_at=now):
         return None
-    return _loaded().filter(pk=certificate_id).first()
+    return _loaded().filter(pk=certificate_id, lease_until=lease).first()
+
+
+def _write(policy: RenewalPolicy, **values: object) -> None:
+    """Only while the lease is ours. Raises `LeaseLost`."""
+    if not RenewalPolicy.objects.filter(pk=policy.pk, lease_until=policy.lease_until).update(**values):
+        raise LeaseLost("Somebody else is at this renewal.")
 
 
 def _attempt(policy: RenewalPolicy) -> datetime:
-    """Take it as far as it goes; returns when to look again. Raises `DomainError`."""
+    """Take it as far as it goes; returns when to look again. Raises `DomainError`, `LeaseLost`."""
     now = timezone.now()
     outlook = look(policy, now)
     if not (outlook.due or outlook.ask_window) or policy.issuer is None:
@@ -170,7 +193,7 @@ def _ask_window(policy: RenewalPolicy, issuer: Issuer, now: datetime) -> None:
         if window is not None:
             policy.window_start, policy.window_end = window.start, window.end
             policy.window_ask_at = window.ask_again_at
-    policy.save(update_fields=["window_of", "window_ask_at", "window_start", "window_end"])
+    _write(policy, **{name: getattr(policy, name) for name in WINDOW_FIELDS})
 
 
 def _open_draft(policy: RenewalPolicy) -> CertificateVersion:
@@ -183,22 +206,20 @@ def _open_draft(policy: RenewalPolicy) -> CertificateVersion:
             actor=Actor.platform(), owner=certificate.bot, name=certificate.name, key=KeyKind(policy.key_kind)
         )
         policy.draft, policy.resume = requested.version, ""
-        policy.save(update_fields=["draft", "resume"])
+        _write(policy, draft=policy.draft, resume="")
     return requested.version
 
 
 def _job(policy: RenewalPolicy, draft: CertificateVersion) -> SigningJob:
     def keep(resume: str) -> None:
-        RenewalPolicy.objects.filter(pk=policy.pk).update(resume=resume[:500])
+        _write(policy, resume=resume[:500])
 
     return SigningJob(bytes(draft.signing_request.csr_der), policy.resume, keep)
 
 
 @transaction.atomic
 def _succeeded(policy: RenewalPolicy, draft: CertificateVersion) -> None:
-    RenewalPolicy.objects.filter(pk=policy.pk).update(
-        draft=None, resume="", asked_by="", attempt=0, error="", staged=draft, standing=""
-    )
+    _write(policy, draft=None, resume="", asked_by="", attempt=0, error="", staged=draft, standing="")
     draft.refresh_from_db()
     renewal_notices.tell_staged(policy, draft)
 
@@ -208,9 +229,7 @@ def _failed(policy: RenewalPolicy, error: DomainError) -> None:
     attempt = min(policy.attempt + 1, 1000)
     pause = pause_after(attempt, getattr(error, "retry_after_s", None))
     now = timezone.now()
-    RenewalPolicy.objects.filter(pk=policy.pk).update(
-        attempt=attempt, error=error.text, look_at=now + pause, lease_until=None
-    )
+    _write(policy, attempt=attempt, error=error.text, look_at=now + pause, lease_until=None)
     active = _of_status(policy, VersionStatus.ACTIVE)
     if active is not None:
         renewal_notices.tell_failed(policy, active, error=error.text, attempt=attempt, now=now)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.architecture.sources import PACKAGES, ROOT, python_files, tracked_files, tree_of
 
+CATCHES_EVERYTHING = Path("botplatform/crashes.py")  # logs it, and tells people
 FUNCTION_LINES, FILE_LINES, TEMPLATE_LINES, COMMAND_LINES = 50, 400, 80, 60
 PRODUCT = (*PACKAGES, "demo")
 
@@ -59,6 +60,7 @@ def test_no_bare_except() -> None:
     bare = [
         f"{path}:{node.lineno}"
         for path in python_files(*PRODUCT)
+        if path != CATCHES_EVERYTHING
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.ExceptHandler)
         and (

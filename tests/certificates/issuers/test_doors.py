@@ -19,8 +19,10 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from certificates.issuer_models import CertificateIssuer, IssuerSecret, RenewalPolicy
-from certificates.services.issuers import CHECKS, create_issuer, open_issuer
+from certificates.services.issuers import create_issuer, open_issuer
+from certificates.services.pace import MOST
 from certificates.services.renewal_policies import RenewalChoice, set_renewal
+from certificates.services.requesting import request as request_certificate
 from tests.authorities import Bao
 from tests.certificates.issuers.test_services import TOKEN, VAULT
 from tests.factories import make_certificate, make_trust_store
@@ -86,7 +88,7 @@ def test_the_check_says_what_the_ca_says(
     client.post("/bots/acme/issuers/vault/", {"secret": "wrong"})
     answer = client.post("/bots/acme/issuers/vault/check/", follow=True)
     assert "did not let us in" in answer.content.decode()
-    for _ in range(CHECKS):
+    for _ in range(MOST):
         answer = client.post("/bots/acme/issuers/vault/check/", follow=True)
     assert "Try again in a minute" in answer.content.decode()
 
@@ -113,9 +115,9 @@ def test_a_renewal_is_chosen_and_asked_for(
     certificate = make_certificate(bot, "api")
     client, path = sign_in(manager), certificate.get_absolute_url()
     assert "By hand." in client.get(path).content.decode()
-    typed = {"issuer": str(issuer.pk), "when": "days", "days_before": "20", "key_kind": "ec-p384", "auto_promote": "on"}
-    assert client.post(f"{path}renewal/", {**typed, "days_before": ""}).status_code == 422
-    assert client.post(f"{path}renewal/", {**typed, "issuer": "", "when": "third"}).status_code == 422
+    typed = {"issuer": str(issuer.pk), "days_before": "20", "key_kind": "ec-p384", "auto_promote": "on"}
+    for wrong in ({"days_before": "0"}, {"days_before": "soon"}, {"issuer": ""}):
+        assert client.post(f"{path}renewal/", {**typed, **wrong}).status_code == 422
     assert client.post(f"{path}renewal/", typed).status_code == 302
     page = client.get(path).content.decode()
     assert "20 days before it expires" in page
@@ -131,6 +133,32 @@ def test_a_renewal_is_chosen_and_asked_for(
     assert "Renew now" not in sign_in(viewer).get(path).content.decode()
 
 
+def test_no_days_that_were_typed_are_dropped(
+    sign_in: SignIn, manager: User, bot: Bot, issuer: CertificateIssuer
+) -> None:
+    """The days stand alone: no second choice beside them could say something else."""
+    path = f"{make_certificate(bot, 'api').get_absolute_url()}renewal/"
+    client, typed = sign_in(manager), {"issuer": str(issuer.pk), "key_kind": "ec-p256"}
+    page = client.get(path).content.decode()
+    assert 'name="when"' not in page
+    assert "Empty: when a third of its lifetime is left" in page
+    for days, kept in (("20", 20), ("", None)):
+        assert client.post(path, {**typed, "days_before": days}).status_code == 302
+        assert RenewalPolicy.objects.get().days_before == kept
+
+
+def test_the_form_says_what_a_change_would_end(
+    sign_in: SignIn, manager: User, bot: Bot, issuer: CertificateIssuer, operator: Any
+) -> None:
+    certificate = make_certificate(bot, "api", issued=CA.root().issue("api"))
+    set_renewal(actor=operator, certificate=certificate, choice=RenewalChoice(issuer))
+    path, client = f"{certificate.get_absolute_url()}renewal/", sign_in(manager)
+    assert "destroys the draft" not in client.get(path).content.decode()
+    draft = request_certificate(actor=operator, owner=bot, name="api").version
+    RenewalPolicy.objects.update(draft=draft)
+    assert "Version 2 is under way at acme/vault" in client.get(path).content.decode()
+
+
 def test_foreign_issuers_are_not_offered(
     sign_in: SignIn, manager: User, bot: Bot, other_bot: Bot, operator: Any
 ) -> None:
@@ -141,7 +169,7 @@ def test_foreign_issuers_are_not_offered(
     assert "platform/vault" in page
     assert "globex/vault" not in page
     foreign = CertificateIssuer.objects.get(bot=other_bot)
-    typed = {"issuer": str(foreign.pk), "when": "third", "key_kind": "ec-p256"}
+    typed = {"issuer": str(foreign.pk), "key_kind": "ec-p256"}
     answer = sign_in(manager).post(f"{certificate.get_absolute_url()}renewal/", typed)
     assert answer.status_code == 422
     assert not RenewalPolicy.objects.exists()
