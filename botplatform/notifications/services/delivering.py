@@ -16,6 +16,7 @@ import structlog
 from django.db.models import F
 from django.utils import timezone
 
+from botplatform.crashes import Crashed, crashes_told
 from botplatform.notifications.channels import Undelivered, send
 from botplatform.notifications.models import Delivery, DeliveryState
 from botplatform.notifications.retrying import pause_after
@@ -60,17 +61,19 @@ def _claim(key: uuid.UUID) -> Delivery | None:
 
 def _deliver(delivery: Delivery) -> bool:
     try:
-        note = send(delivery)
-    except Undelivered as failure:
+        with crashes_told("The delivery", delivery=str(delivery.pk)):
+            note = send(delivery)
+    except (Undelivered, Crashed) as failure:
         _put_back(delivery, failure)
         return False
     _settle(delivery, state=DeliveryState.SENT, sent_at=timezone.now(), note=note[:300])
     return True
 
 
-def _put_back(delivery: Delivery, failure: Undelivered) -> None:
+def _put_back(delivery: Delivery, failure: Undelivered | Crashed) -> None:
     """Try again later, or give up where everybody can see it."""
-    pause = None if failure.final else pause_after(delivery.attempt)
+    final = isinstance(failure, Undelivered) and failure.final
+    pause = None if final else pause_after(delivery.attempt)
     if pause is None:
         log.error("delivery_given_up", delivery=str(delivery.pk), channel=delivery.channel, reason=failure.text)
         _settle(delivery, state=DeliveryState.FAILED, note=failure.text[:300])

@@ -126,6 +126,24 @@ def test_one_dead_recipient_holds_nobody_up(world: Peers, bot: Bot, operator: Ac
     assert Delivery.objects.filter(channel="webhook", attempt__gt=0).count() == 1
 
 
+def test_one_that_nobody_can_send_stops_no_other(world: Peers, bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
+    tell(bot, "k0")
+    Delivery.objects.update(title="two\nlines")  # which no mail takes, and `post` never writes
+    with transaction.atomic():
+        post(event="e", key="k1", bot=bot, title="fine", text="Fine.", also=["other@bank.example"])
+    assert deliver_due() == 1
+    poisoned = Delivery.objects.get(key="k0")
+    assert (poisoned.state, poisoned.attempt) == ("waiting", 1)
+    assert poisoned.due_at > timezone.now()
+    assert poisoned.note == (
+        "The delivery stopped at an error of the console itself (BadHeaderError); its log has the details."
+    )
+    assert "Header values" in caplog.text
+    Delivery.objects.update(attempt=len(PAUSES), due_at=timezone.now())
+    deliver_due()
+    assert Delivery.objects.get(key="k0").state == "failed"
+
+
 @pytest.mark.slow
 def test_killed_at_any_write_everything_arrives_once_by_its_id(
     world: Peers, bot: Bot, operator: Actor, product_environment: dict[str, str]
