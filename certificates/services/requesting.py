@@ -170,7 +170,7 @@ def _refuse_open_key(version: CertificateVersion) -> None:
     """The reply is recognised by the key, so it must not be that of two open requests."""
     drafts = version.certificate.versions.filter(status=VersionStatus.DRAFT, spki_sha256=version.spki_sha256)
     if other := drafts.first():
-        text = f"Version {other.number} is an open request with the same key: complete or destroy it first."
+        text = f"Version {other.number} is an open request with the same key: bring its reply, or discard it first."
         raise Conflict(text, code="same_key_open")
 
 

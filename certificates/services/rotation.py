@@ -31,7 +31,7 @@ MAY_BECOME = {
 }
 WHY_NOT = {
     (VersionStatus.DRAFT, VersionStatus.ACTIVE): "is a draft: it waits for the CA’s reply.",
-    (VersionStatus.DRAFT, VersionStatus.RETIRED): "is a draft and was never presented: destroy it instead.",
+    (VersionStatus.DRAFT, VersionStatus.RETIRED): "is a draft and was never presented: discard it instead.",
     (VersionStatus.STAGED, VersionStatus.DESTROYED): "is staged: retire it first.",
     (VersionStatus.ACTIVE, VersionStatus.DESTROYED): "is active: promote another version, or retire it, first.",
     (VersionStatus.DESTROYED, VersionStatus.ACTIVE): "was destroyed: its private key is gone for good.",

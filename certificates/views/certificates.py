@@ -58,7 +58,9 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
     """One certificate: its versions, chain, findings, use and history."""
     user = cast(User, request.user)
     certificate = load(user, bot, name)
-    versions = with_traffic(user, certificate, list(certificate.versions.prefetch_related("chain")))
+    versions = with_traffic(
+        user, certificate, list(certificate.versions.select_related("signing_request").prefetch_related("chain"))
+    )
     keys = [str(certificate.pk), *(str(version.pk) for version in versions)]
     may_import = Permission.CERTIFICATE_IMPORT in request.permissions  # type: ignore[attr-defined]
     context = {

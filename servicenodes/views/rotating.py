@@ -47,6 +47,7 @@ ACTS = {
     "retire": Act(rotation.retire, "Retire", "Retire", "is retired", may_force=True, grave=True),
     "destroy": Act(rotation.destroy, "Destroy", "Destroy the key for good", "is destroyed", grave=True),
 }
+DISCARD = Act(rotation.destroy, "Discard", "Discard the request", "is discarded", grave=True)  # to destroy a draft
 
 
 @require_permission(Permission.CERTIFICATE_IMPORT)
@@ -62,10 +63,11 @@ def rotate(
     if version is None:
         messages.error(request, f"{certificate.path} has no earlier version to go back to.")
         return redirect(certificate)
+    words = DISCARD if act == "destroy" and version.status == VersionStatus.DRAFT else ACTS[act]
     if request.method == "POST":
-        _do(request, ACTS[act], certificate, version)
+        _do(request, words, certificate, version)
         return redirect(certificate)
-    context = {"act": act, "words": ACTS[act], "certificate": certificate, "version": version, "bot": bot}
+    context = {"act": act, "words": words, "certificate": certificate, "version": version, "bot": bot}
     return render(request, "servicenodes/rotate.html", {**context, **_consequences(user, certificate, version, act)})
 
 

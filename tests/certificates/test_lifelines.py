@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.template.loader import render_to_string
 
 from botplatform.accounts.actors import Actor
 from botplatform.bots.models import Bot
 from certificates.models import ClientCertificate
 from certificates.services.importing import import_certificate
 from certificates.services.rotation import promote, retire, roll_back
+from certificates.templatetags.certificate_kit import version_timeline
 from certificates.views.lifelines import lifelines, presented_spans
 from tests.factories import make_certificate, make_version, upload
 from tests.pki import CA
@@ -59,5 +62,10 @@ def test_where_it_is_drawn(bot: Bot, now: datetime) -> None:
     assert bar.x == pytest.approx(drawn.today / 2, abs=0.1)
     assert bar.width == pytest.approx(drawn.today / 4, abs=0.4)
     assert 1 <= len(drawn.ticks) <= 7
+    drawing = render_to_string("components/version_timeline.html", version_timeline(drawn))
+    marks = [float(top) for top in re.findall(r'<line class="today" x1="[\d.]+%" x2="[\d.]+%" y1="(\d+)"', drawing)]
+    words = [float(base) for base in re.findall(r'<text x="0" y="(\d+)">Version', drawing)]
+    assert len(marks) == len(words) == 2, "one of each in the row of a version"
+    assert min(marks) > max(words), "today is marked below the words, for it may lie anywhere"
     draft = make_version(certificate, number=4, status="draft", leaf_der=b"")
     assert lifelines([draft], {}, now) is None

@@ -14,7 +14,7 @@ from django.test import Client
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from certificates.models import CertificateRequest, CertificateVersion
-from tests.certificates.services.test_requesting import ask, sign, statuses
+from tests.certificates.services.test_requesting import ask, reply, sign, statuses
 from tests.factories import make_certificate
 from tests.pki import CA
 
@@ -184,12 +184,32 @@ def test_a_request_is_discarded(sign_in: SignIn, manager: User, bot: Bot) -> Non
     client = sign_in(manager)
     page = text_of(client.get(f"{BANK}versions/1/destroy/"))
     assert "requested, without a certificate yet" in page
+    assert ("<h1>Discard version 1 of bank</h1>" in page, "Destroy" in page) == (True, False)
     state = re.search(r'name="state" value="([^"]+)"', page)
-    client.post(f"{BANK}versions/1/destroy/", {"state": state[1]})  # type: ignore[index]
+    done = client.post(f"{BANK}versions/1/destroy/", {"state": state[1]}, follow=True)  # type: ignore[index]
+    assert "Version 1 of acme/bank is discarded." in text_of(done)
     assert statuses() == [(1, "destroyed")]
-    assert client.get(BANK).status_code == 200
+    assert "unknown" not in versions_of(client), "what was never issued does not expire"
     discarded = text_of(client.get(f"{BANK}requests/1/"))
     assert ("It was discarded" in discarded, "Send this to the CA" in discarded) == (True, False)
+
+
+def versions_of(client: Client) -> str:
+    """The table of versions on the certificate's page."""
+    return text_of(client.get(BANK)).partition('id="versions-title"')[2].partition("</table>")[0]
+
+
+def test_an_open_request_in_the_list_of_versions(sign_in: SignIn, manager: User, viewer: User, bot: Bot) -> None:
+    requested, client = ask(bot), sign_in(manager)
+    page = versions_of(client)
+    assert page.count(f'href="{BANK}requests/1/"') == 2, "beside its number, and as what is to be done"
+    assert ">Bring the reply</a>" in page
+    assert (">Discard</a>" in page, "Destroy" in page) == (True, False)
+    assert ("once issued" in page, "unknown" in page) == (True, False)
+    watching = versions_of(sign_in(viewer))
+    assert (f'href="{BANK}requests/1/"' in watching, "Bring the reply" in watching) == (True, False)
+    reply(requested, sign(CA.root(), requested).chain_pem)
+    assert f'href="{BANK}requests/1/" aria-label="Request of version 1">Signed on request</a>' in versions_of(client)
 
 
 def test_who_sees_what(sign_in: SignIn, viewer: User, manager: User, stranger: User, bot: Bot) -> None:

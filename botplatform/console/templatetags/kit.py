@@ -33,7 +33,8 @@ TONE_ICONS = {
 }
 SEVERITY_WORDS = {"error": "Refuses", "warning": "Warning", "info": "Note"}
 # Pages of these lie under a bot or the platform, but belong to their own list.
-OWN_SECTIONS = ("certificates", "trust-stores", "issuers", "nodes")
+OWN_SECTIONS = {name: name for name in ("certificates", "trust-stores", "issuers", "nodes")}
+OWN_SECTIONS["certificate-request"] = "certificates"
 BAR_HEIGHT = 72
 LEAST = 4  # the height of what is there at all
 THEMES = ("light", "dark")
@@ -234,7 +235,7 @@ def nav_link(context: Context, url_name: str, icon_name: str, label: str) -> dic
 def section(path: str) -> str:
     """The section of the console that a page lies in: what a bot owns has a section of its own."""
     parts = path.strip("/").split("/")
-    return next((part for part in parts[:3] if part in OWN_SECTIONS), parts[0])
+    return next((OWN_SECTIONS[part] for part in parts[:3] if part in OWN_SECTIONS), parts[0])
 
 
 @register.filter

@@ -232,6 +232,11 @@ def test_small_words() -> None:
     assert kit.fact({"from": None, "to": ["a", True]}) == "from: none; to: a, yes"
     assert kit.section("/bots/acme/nodes/x/") == "nodes"
     assert kit.section("/bots/acme/people/") == "bots"
+    assert (
+        kit.section("/bots/acme/certificate-request/")
+        == kit.section("/platform/certificate-request/")
+        == "certificates"
+    )
     assert kit.section("/") == ""
 
 
