@@ -21,7 +21,6 @@ from certificates.pki.pkcs12 import several_keys
 from certificates.pki.reading import FoundCertificate, FoundKey, Reading
 from certificates.pki.secret import Secret
 
-_NO_REPLY = "The files hold no certificate: upload what the CA sent back, as PEM, DER or PKCS#7."
 _ANSWERS_NOTHING = (
     "No certificate in the files is for the key of an open request: check with the CA which request it signed."
 )
@@ -55,7 +54,7 @@ def assemble_reply(reading: Reading, *, open_keys: Set[str], past_keys: Set[str]
     """
     certificates, doubled = _each_once(reading.certificates)
     if not certificates:
-        raise reading.hints[0] if reading.hints else BundleError(ErrorCode.NO_CERTIFICATE, _NO_REPLY)
+        raise reading.no_certificate()
     answering = [found for found in certificates if found.facts.spki_sha256 in open_keys]
     seen = [found for found in certificates if found.facts.spki_sha256 in past_keys]
     error = None

@@ -18,7 +18,7 @@ from certificates.pki.assembly import assemble, assemble_reply
 from certificates.pki.facts import harmless
 from certificates.pki.findings import ErrorCode
 from certificates.pki.inspection import CertificateFacts, Inspection, InspectionError, UploadedFile
-from certificates.pki.reading import Reading, malformed
+from certificates.pki.reading import Reading, Use, malformed
 from certificates.pki.secret import Secret
 
 _BASE64_FILE = re.compile(rb"[A-Za-z0-9+/=\s]{64,}")
@@ -55,7 +55,7 @@ def inspect_reply(
 
     `past_keys` are those of versions that are no drafts any more. `now` is aware UTC.
     """
-    reading = Reading(wants_keys=False)
+    reading = Reading(use=Use.REPLY)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -69,19 +69,13 @@ def read_certificates(
     files: Sequence[UploadedFile], *, max_bytes: int = limits.MAX_FILE_BYTES
 ) -> tuple[CertificateFacts, ...]:
     """The certificates of the files in order, each once; keys are passed over unopened. Raises BundleError."""
-    reading = Reading(wants_keys=False, max_certificates=limits.MAX_TRUST_STORE_CERTIFICATES)
+    reading = Reading(use=Use.TRUST_STORE, max_certificates=limits.MAX_TRUST_STORE_CERTIFICATES)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _read_files(files, reading, max_bytes)
         facts = {found.certificate: found.facts for found in reading.certificates}
     if not facts:
-        raise (
-            reading.hints[0]
-            if reading.hints
-            else BundleError(
-                ErrorCode.NO_CERTIFICATE, "The files hold no certificate: upload the CA's certificates as PEM or DER."
-            )
-        )
+        raise reading.no_certificate()
     return tuple(facts.values())
 
 
@@ -100,7 +94,7 @@ def failed(error: BundleError) -> Inspection:
 
 def _read_files(files: Sequence[UploadedFile], reading: Reading, max_bytes: int) -> None:
     if not files:
-        raise BundleError(ErrorCode.NO_CERTIFICATE, "No file was given: choose the certificate and its private key.")
+        raise BundleError(ErrorCode.NO_CERTIFICATE, f"No file was given: {reading.use.value}.")
     if len(files) > limits.MAX_FILES:
         text = f"{len(files)} files are more than the limit of {limits.MAX_FILES}: upload only what belongs together."
         raise BundleError(ErrorCode.TOO_LARGE, text)
@@ -126,7 +120,7 @@ def safe_file_name(name: str) -> str:
 def _read_file(content: bytes, reading: Reading, name: str) -> None:
     if not content.strip(b"\x00\r\n\t "):
         raise malformed(name, "is empty: export it again.")
-    formats.refuse_foreign(content, name)
+    formats.refuse_foreign(content, name, reading.use)
     text = pem.as_text(content)
     if "-----BEGIN " in text:
         pem.read_pem(text, reading, name)

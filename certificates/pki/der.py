@@ -35,9 +35,7 @@ def read_der(content: bytes, reading: Reading, file: str) -> None:
         case [16, 16, 3]:
             _read_signed(content, reading, file)
         case _:
-            raise malformed(
-                file, "is neither PEM, DER, PKCS#12 nor PKCS#7, or it is damaged: export it again as PEM or .p12."
-            )
+            raise malformed(file, "is neither PEM, DER, PKCS#12 nor PKCS#7, or it is damaged: export it again.")
 
 
 def outer_shape(content: bytes) -> list[int]:
@@ -133,5 +131,5 @@ def _read_signed(content: bytes, reading: Reading, file: str) -> None:
 
 
 def _passed_over(label: str, file: str) -> tuple[str, str, str]:
-    what, advice = formats.PASSED_OVER[label]
-    return what, file, advice
+    what, is_what = formats.PASSED_OVER[label]
+    return what, file, is_what

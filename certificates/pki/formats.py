@@ -6,51 +6,51 @@ import re
 
 from certificates.errors import BundleError
 from certificates.pki.findings import ErrorCode
+from certificates.pki.reading import Use
 
 _KEYTOOL = (
     "convert it with “keytool -importkeystore -srckeystore IN {options}-destkeystore OUT.p12 -deststoretype PKCS12” "
     "and upload OUT.p12."
 )
-_JSON = "is a JSON file, not a certificate: ask whoever issued the certificate for PEM or PKCS#12 (.p12) files."
 _OPENSSH = "is an OpenSSH key: convert a copy of it with “ssh-keygen -p -m PKCS8 -f COPY” and upload the copy."
 _PUTTY = (
     "is a PuTTY key: in PuTTYgen choose Conversions, “Export OpenSSH key”, then convert the export with "
     "“ssh-keygen -p -m PKCS8 -f FILE”."
 )
-_PKCS12_WANTED = "Export the certificate with its private key as PKCS#12 (.p12) or PEM."
 
-_MAGIC: tuple[tuple[bytes, str], ...] = (
+# How to convert private keys is told where one is wanted.
+_KEY_MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xfe\xed\xfe\xed", "is a Java keystore (JKS): " + _KEYTOOL.format(options="")),
     (b"\xce\xce\xce\xce", "is a Java keystore (JCEKS): " + _KEYTOOL.format(options="-srcstoretype JCEKS ")),
     (b"openssh-key-v1\x00", _OPENSSH),
     (b"PuTTY-User-Key-File-", _PUTTY),
+    (b"SQLite format 3\x00", "is a database (an NSS store?): export with “pk12util -o OUT.p12 -d DIRECTORY -n NAME”."),
+)  # fmt: skip
+_MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "is a ZIP archive: unpack it and upload the files inside."),
     (b"PK\x05\x06", "is an empty ZIP archive: upload the certificate files themselves."),
     (b"\x1f\x8b", "is a gzip archive: unpack it and upload the files inside."),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive: unpack it and upload the files inside."),
     (b"Rar!", "is a RAR archive: unpack it and upload the files inside."),
-    (b"%PDF", "is a PDF document. " + _PKCS12_WANTED),
-    (b"\xd0\xcf\x11\xe0", "is an Office document or mail. " + _PKCS12_WANTED),
-    (b"\x89PNG", "is a picture. " + _PKCS12_WANTED),
-    (b"\xff\xd8\xff", "is a picture. " + _PKCS12_WANTED),
-    (b"GIF8", "is a picture. " + _PKCS12_WANTED),
-    (b"SQLite format 3\x00", "is a database (an NSS store?): export with “pk12util -o OUT.p12 -d DIRECTORY -n NAME”."),
+    (b"%PDF", "is a PDF document: {wanted}."),
+    (b"\xd0\xcf\x11\xe0", "is an Office document or mail: {wanted}."),
+    (b"\x89PNG", "is a picture: {wanted}."),
+    (b"\xff\xd8\xff", "is a picture: {wanted}."),
+    (b"GIF8", "is a picture: {wanted}."),
     (b"\x85\x01", "is a PGP message: decrypt it first and upload what is inside."),
 )  # fmt: skip
 _BKS = "is a Bouncy Castle keystore (BKS): " + _KEYTOOL.format(options="-srcstoretype BKS -providerpath bcprov.jar ")
 _SSH_PUBLIC = re.compile(rb"(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\S{1,40}|sk-\S{1,60}) AAAA")
 _MARKUP = re.compile(rb"<(!doctype|html|\?xml|head|body)", re.IGNORECASE)
 
-_CSR = (
-    "is a certificate signing request, not a certificate: send it to the CA, and upload what comes back "
-    "together with the private key."
-)
-_PUBLIC = "holds only a public key: upload the certificate and its private key."
-_CRL = "is a certificate revocation list, which an import does not use: upload the certificate and its private key."
+_CSR = "is a certificate signing request (CSR), which goes to the CA"
+_PUBLIC = "holds only a public key"
+_CRL = "is a certificate revocation list, which is not used here"
 _PGP = "is PGP material, which TLS does not use: ask the CA for X.509 files."
-_PARAMETERS = "holds only key parameters: upload the certificate and its private key."
+_PARAMETERS = "holds only key parameters"
 
-# PEM labels that are read past when something useful is in the upload too, and explained when nothing is.
+# PEM labels that are read past when something useful is in the upload too, and explained when nothing is: what they
+# are, and the beginning of the explanation.
 PASSED_OVER: dict[str, tuple[str, str]] = {
     "CERTIFICATE REQUEST": ("certificate signing request", _CSR),
     "NEW CERTIFICATE REQUEST": ("certificate signing request", _CSR),
@@ -73,20 +73,33 @@ REFUSED: dict[str, str] = {
 }
 
 
-def refuse_foreign(content: bytes, file: str) -> None:
+def refuse_foreign(content: bytes, file: str, use: Use) -> None:
     """Raises BundleError `unsupported_format` if the bytes are of a format known and not read."""
     text = content.lstrip(b"\xef\xbb\xbf \t\r\n")
-    for magic, advice in _MAGIC:
+    if advice := _matching(_KEY_MAGIC, content, text) or _bks(content):
+        wanted = f"{advice.partition(':')[0]}: {use.value}."
+        raise unsupported_format(file, advice if use is Use.IMPORT else wanted)
+    if advice := _matching(_MAGIC, content, text) or _text_format(text):
+        raise unsupported_format(file, advice.format(wanted=use.value))
+
+
+def _matching(formats: tuple[tuple[bytes, str], ...], content: bytes, text: bytes) -> str:
+    for magic, advice in formats:
         if content.startswith(magic) or (magic.isascii() and text.startswith(magic)):
-            raise unsupported_format(file, advice)
-    if content[:4] in {b"\x00\x00\x00\x01", b"\x00\x00\x00\x02"}:
-        raise unsupported_format(file, _BKS)
+            return advice
+    return ""
+
+
+def _bks(content: bytes) -> str:
+    return _BKS if content[:4] in {b"\x00\x00\x00\x01", b"\x00\x00\x00\x02"} else ""
+
+
+def _text_format(text: bytes) -> str:
     if text[:1] in {b"{", b"["} and b"-----BEGIN" not in text:
-        raise unsupported_format(file, _JSON)
+        return "is a JSON file, not a certificate: {wanted}."
     if _MARKUP.match(text[:40]):
-        raise unsupported_format(file, "is a web page or XML file. " + _PKCS12_WANTED)
-    if _SSH_PUBLIC.match(text[:120]):
-        raise unsupported_format(file, "is an SSH public key. " + _PKCS12_WANTED)
+        return "is a web page or XML file: {wanted}."
+    return "is an SSH public key: {wanted}." if _SSH_PUBLIC.match(text[:120]) else ""
 
 
 def unsupported_format(file: str, advice: str) -> BundleError:

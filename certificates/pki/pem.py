@@ -53,7 +53,7 @@ def read_pem(text: str, reading: Reading, file: str) -> None:
 
 
 def _read_block(block: Block, reading: Reading, file: str) -> None:
-    if advice := formats.REFUSED.get(block.label):
+    if reading.wants_keys and (advice := formats.REFUSED.get(block.label)):
         raise formats.unsupported_format(file, advice)
     if passed_over := formats.PASSED_OVER.get(block.label):
         reading.pass_over(passed_over[0], file, passed_over[1])
@@ -64,7 +64,7 @@ def _read_block(block: Block, reading: Reading, file: str) -> None:
     elif block.label.endswith("PRIVATE KEY"):
         private_keys.read_plain_key(block.content, reading, file)
     else:
-        reading.pass_over(f"“{block.label}”", file, f"holds only “{block.label}”: upload the certificate and its key.")
+        reading.pass_over(f"“{block.label}”", file, f"holds only “{block.label}”")
 
 
 _READERS: Mapping[str, Callable[[bytes, Reading, str], None]] = {

@@ -16,7 +16,12 @@ from certificates.errors import BundleError
 from certificates.pki import der, kdf, limits, private_keys
 from certificates.pki.findings import ErrorCode
 from certificates.pki.formats import unsupported_format
-from certificates.pki.reading import Reading, malformed
+from certificates.pki.reading import Reading, Use, malformed
+
+_SECRET_UNWANTED = {
+    Use.REPLY: f"a CA’s reply holds nothing secret: {Use.REPLY.value}. What has a key of its own is imported instead.",
+    Use.TRUST_STORE: "a trust store holds nothing secret: export the certificates alone.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +134,7 @@ def _why_not(message: str, keys: list[_KeyBag], reading: Reading, file: str) -> 
     if "password" not in message.lower():
         return malformed(file, "is a PKCS#12 file that cannot be read, it is damaged or oddly made: export it again.")
     if not reading.wants_keys:
-        return unsupported_format(
-            file, "is protected by a passphrase, and a trust store holds nothing secret: export the certificates alone."
-        )
+        return unsupported_format(file, f"is protected by a passphrase, and {_SECRET_UNWANTED[reading.use]}")
     if not reading.passphrase:
         return private_keys.passphrase_required(file)
     for key in keys:

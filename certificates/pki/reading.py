@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 from cryptography import x509
 
@@ -12,6 +13,14 @@ from certificates.pki.credential import PrivateKey
 from certificates.pki.facts import facts_of
 from certificates.pki.findings import ErrorCode, IgnoredWhy
 from certificates.pki.inspection import CertificateFacts, Ignored
+
+
+class Use(Enum):
+    """What files are read for. The value completes an advice "<file> is …: <what is wanted>."."""
+
+    IMPORT = "upload the certificate and its private key, as PEM or PKCS#12 (.p12)"
+    REPLY = "upload the certificate that the CA sent back, as PEM, DER or PKCS#7"
+    TRUST_STORE = "upload the CA’s certificates, as PEM, DER or PKCS#7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +45,11 @@ class FoundKey:
 class Reading:
     """One upload while it is read. `passphrase` serves every encrypted part; empty and None mean none was given.
 
-    With `wants_keys` False (trust stores) private keys are passed over unopened.
+    But for an import, private keys are passed over unopened.
     """
 
     passphrase: bytes | None = field(repr=False, default=None)
-    wants_keys: bool = True
+    use: Use = Use.IMPORT
     max_certificates: int = limits.MAX_PILE_CERTIFICATES
     certificates: list[FoundCertificate] = field(default_factory=list)
     keys: list[FoundKey] = field(default_factory=list)
@@ -48,6 +57,10 @@ class Reading:
     legacy: list[str] = field(default_factory=list)  # names of files protected by outdated encryption
     hints: list[BundleError] = field(default_factory=list)  # said when nothing usable was found at all
     iterations: int = 0
+
+    @property
+    def wants_keys(self) -> bool:
+        return self.use is Use.IMPORT
 
     def spend(self, iterations: int, file: str) -> None:
         """Count key-derivation work before it is done. Raises BundleError `too_expensive` beyond the limit."""
@@ -66,11 +79,17 @@ class Reading:
             raise too_many_certificates(self.max_certificates, file)
         self.certificates.append(FoundCertificate(certificate, file, facts_of(certificate, file)))
 
-    def pass_over(self, what: str, file: str, advice: str | None = None) -> None:
-        """Note something that is neither certificate nor key; `advice` is the error text if nothing else is found."""
+    def pass_over(self, what: str, file: str, is_what: str) -> None:
+        """Note something that is neither certificate nor key; if nothing else is found, `is_what` tells the error."""
         self.ignored.append(Ignored(what=f"{what} in {file}", why=IgnoredWhy.NOT_A_CERTIFICATE))
-        if advice:
-            self.hints.append(BundleError(ErrorCode.UNSUPPORTED_FORMAT, f"{file} {advice}", file=file))
+        text = f"{file} {is_what}: {self.use.value}."
+        self.hints.append(BundleError(ErrorCode.UNSUPPORTED_FORMAT, text, file=file))
+
+    def no_certificate(self) -> BundleError:
+        """Why nothing of use was found: by what was passed over, if anything was."""
+        if self.hints:
+            return self.hints[0]
+        return BundleError(ErrorCode.NO_CERTIFICATE, f"The files hold no certificate: {self.use.value}.")
 
 
 def too_many_certificates(limit: int, file: str) -> BundleError:

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import CertificateSigningRequestBuilder, Name
 
-from certificates.pki.decoding import inspect_files
+from certificates.errors import BundleError
+from certificates.pki.decoding import inspect_files, inspect_reply, read_certificates
 from certificates.pki.inspection import UploadedFile
 from tests.certificates.pki.uploads import error_code, ignored, inspect
 from tests.pki import CA, Issued
@@ -203,6 +204,39 @@ def test_foreign_formats_are_refused_by_name_with_advice(advice: str) -> None:
         assert error_code(inspection) == "unsupported_format"
         assert inspection.error is not None
         assert advice in inspection.error.text
+
+
+REPLY = "upload the certificate that the CA sent back, as PEM, DER or PKCS#7."
+ROOTS = "upload the CA’s certificates, as PEM, DER or PKCS#7."
+
+
+@pytest.mark.parametrize("advice", sorted(set(FOREIGN) - {"unpack"}))
+def test_who_has_a_reply_or_a_trust_store_is_asked_for_certificates_and_for_no_key(advice: str) -> None:
+    for content in FOREIGN[advice]:
+        for told, wanted in ((refused_reply(content), REPLY), (refused_roots(content), ROOTS)):
+            assert told.endswith(wanted)
+            assert "private key" not in told
+
+
+def refused_reply(content: bytes) -> str:
+    files = [UploadedFile("sent.pem", content)]
+    read = inspect_reply(files, open_keys=frozenset(), past_keys=frozenset(), now=datetime.now(UTC))
+    assert read.error is not None
+    return read.error.text
+
+
+def refused_roots(content: bytes) -> str:
+    with pytest.raises(BundleError) as refused:
+        read_certificates([UploadedFile("sent.pem", content)])
+    return refused.value.text
+
+
+def test_a_reply_under_a_passphrase_or_with_the_request_itself(ca: CA) -> None:
+    told = refused_reply(ca.issue().p12(b"open sesame"))
+    assert told.startswith(f"sent.pem is protected by a passphrase, and a CA’s reply holds nothing secret: {REPLY}")
+    assert told.endswith("What has a key of its own is imported instead.")
+    assert refused_reply(CSR) == f"sent.pem is a certificate signing request (CSR), which goes to the CA: {REPLY}"
+    assert refused_reply(ca.issue().key_pem) == f"The files hold no certificate: {REPLY}"
 
 
 def test_requests_lists_and_parameters_beside_a_certificate_are_passed_over(ca: CA, issued: Issued) -> None:
