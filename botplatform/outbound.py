@@ -1,7 +1,8 @@
 """How the lower packages reach other hosts: webhooks, certificate authorities, key stores.
 
 Only `servicenodes.tls` opens sockets, under the operator's address policy. `settings.OUTBOUND_CONNECTOR` names what
-carries a request there; this module knows only the shape of a request and of an answer.
+carries a request there, and `settings.OUTBOUND_CHECK` what judges an address beforehand; this module knows only the
+shape of a request and of an answer.
 """
 
 from __future__ import annotations
@@ -61,3 +62,8 @@ def send(request: OutboundRequest) -> OutboundAnswer:
     """Send it. Raises `OutboundFailed`, and `InvalidInput` for what may not be sent."""
     answer: OutboundAnswer = import_string(settings.OUTBOUND_CONNECTOR)(request)
     return answer
+
+
+def check(url: str) -> None:
+    """Raises `InvalidInput` (field `url`) if certainly no request to `url` may leave. A name is judged when used."""
+    import_string(settings.OUTBOUND_CHECK)(url)

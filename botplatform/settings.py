@@ -147,6 +147,7 @@ DUTIES: dict[str, tuple[str, int]] = {
 }
 # How lower packages reach other hosts (`botplatform.outbound`): through the only package that opens sockets.
 OUTBOUND_CONNECTOR = "servicenodes.services.outbound.send"
+OUTBOUND_CHECK = "servicenodes.services.outbound.check"
 # How lower packages keep secrets (`botplatform.sealing`): with the keyring, which they do not know.
 SECRET_SEALER = "certificates.services.secrets.seal_text"  # noqa: S105
 SECRET_OPENER = "certificates.services.secrets.open_text"  # noqa: S105

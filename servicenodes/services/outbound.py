@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from cryptography import x509
 from django.conf import settings
 
+from botplatform.errors import InvalidInput
 from botplatform.outbound import OutboundAnswer, OutboundFailed, OutboundRequest
-from servicenodes.tls.address_policy import AddressPolicy
+from servicenodes.errors import AddressDenied
+from servicenodes.tls.address_policy import Address, AddressPolicy
 from servicenodes.tls.invoke import Caller, CallFailed, CallRequest, prepare
+from servicenodes.tls.target import Target, parse_target
 from servicenodes.tls.trust import TrustAnchors
 
+LOOPBACK: list[Address] = [ip_address("127.0.0.1"), ip_address("::1")]
 _caller = Caller()  # its connections present no client certificate, so they are kept apart from those of calls
 
 
@@ -32,6 +38,31 @@ def send(request: OutboundRequest) -> OutboundAnswer:
     except CallFailed as failure:
         raise OutboundFailed(failure.text, reason=failure.reason, request_sent=failure.request_sent) from failure
     return OutboundAnswer(result.status, result.headers, result.body, truncated=result.truncated)
+
+
+def check(url: str) -> None:
+    """Raises `InvalidInput` if certainly no request to `url` may leave: it holds an address that is not allowed."""
+    target = parse_target(url)
+    policy, denied = AddressPolicy.parse(settings.EGRESS_ALLOW), list[str]()
+    candidates = _addresses(target)
+    for address in candidates:
+        try:
+            policy.check(target.host, target.port, [address])
+        except AddressDenied as refused:
+            denied.append(refused.category)
+    if candidates and len(denied) == len(candidates):
+        text = (
+            f"{target.host} is no public address ({denied[0]}): nothing is sent there unless the operator adds it to "
+        )
+        text += "EGRESS_ALLOW."
+        raise InvalidInput(text, field="url")
+
+
+def _addresses(target: Target) -> list[Address]:
+    """What the host leads to without a question to anybody. “localhost” is this machine (RFC 6761, 6.3)."""
+    if target.is_address:
+        return [ip_address(target.host)]
+    return LOOPBACK if target.host.rpartition(".")[2] == "localhost" else []
 
 
 def close() -> None:

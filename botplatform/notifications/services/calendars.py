@@ -20,23 +20,28 @@ from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
-from botplatform.errors import NotAllowed
+from botplatform.errors import Conflict, NotAllowed
 from botplatform.notifications.models import CalendarFeed
 
 SECRET_BYTES = 32
+MOST_OF_ONE, MOST = 5, 100  # feeds of a bot: by one person, and in all
 USE_NOTED_EVERY = timedelta(hours=1)
 
 
 @transaction.atomic
 @sensitive_variables()
 def add_feed(*, actor: Actor, bot: Bot) -> tuple[CalendarFeed, str]:
-    """A feed of `bot` in the name of the user who acts, and its secret, shown this once. Raises `NotAllowed`."""
+    """A feed of `bot` in the name of the user who acts, and its secret, shown this once.
+
+    Raises `NotAllowed`, and `Conflict` (too many).
+    """
     authorize(actor, Permission.VIEW, bot=bot)
     if actor.user is None or actor.kind is not ActorKind.USER:
         raise NotAllowed("A calendar feed belongs to a person: sign in to make one.")
     secret = secrets.token_urlsafe(SECRET_BYTES)
     feed = CalendarFeed.objects.create(bot=bot, created_by=actor.user, digest=_digest(secret))
     _record(actor, Action.CALENDAR_ADDED, feed)
+    _refuse_more(feed)
     return feed, secret
 
 
@@ -62,6 +67,15 @@ def open_feed(*, slug: str, secret: str) -> Bot | None:
     if feed.last_used_at is None or feed.last_used_at <= now - USE_NOTED_EVERY:
         CalendarFeed.objects.filter(pk=feed.pk).update(last_used_at=now)
     return feed.bot
+
+
+def _refuse_more(feed: CalendarFeed) -> None:
+    """Call it after `record()`, which lets one at a time get here."""
+    feeds = CalendarFeed.objects.filter(bot=feed.bot)
+    if feeds.filter(created_by=feed.created_by).count() > MOST_OF_ONE:
+        raise Conflict(f"You have {MOST_OF_ONE} calendar addresses of this bot already. Remove one first.")
+    if feeds.count() > MOST:
+        raise Conflict(f"This bot has {MOST} calendar addresses already. Remove one that nobody reads first.")
 
 
 def _digest(secret: str) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
-from botplatform import sealing
+from botplatform import outbound, sealing
 from botplatform.accounts.actors import Actor
 from botplatform.audit import trail
 from botplatform.audit.actions import Action
@@ -32,19 +32,13 @@ def add_endpoint(*, actor: Actor, owner: Bot | None, url: str) -> tuple[WebhookE
     Raises `NotAllowed`, `InvalidInput` (the address), `Conflict` (too many), and `Sealed`.
     """
     authorize(actor, Permission.BOT_CHANGE, bot=owner)
-    if owner is not None:
-        Bot.objects.select_for_update(no_key=True).get(pk=owner.pk)
-    known = WebhookEndpoint.objects.of_owner(owner)
     endpoint = WebhookEndpoint(bot=owner, url=_address(url), created_by=actor.name[:150])
-    if known.filter(url=endpoint.url).exists():
-        raise InvalidInput("Webhooks go to this address already.", field="url")
-    if known.count() >= MOST:
-        raise Conflict(f"There are {MOST} endpoints already. Remove one first.")
     secret = signing.new_secret()
     sealing.seal(endpoint, secret)
     check_model(endpoint)
     endpoint.save(force_insert=True)
     _record(actor, Action.WEBHOOK_ADDED, endpoint)
+    _refuse_more(endpoint)
     return endpoint, secret
 
 
@@ -80,6 +74,15 @@ def send_test(*, actor: Actor, endpoint: WebhookEndpoint) -> Delivery:
     return delivery
 
 
+def _refuse_more(endpoint: WebhookEndpoint) -> None:
+    """Call it after `record()`, which lets one at a time get here."""
+    others = WebhookEndpoint.objects.of_owner(endpoint.bot).exclude(pk=endpoint.pk)
+    if others.filter(url=endpoint.url).exists():
+        raise InvalidInput("Webhooks go to this address already.", field="url")
+    if others.count() >= MOST:
+        raise Conflict(f"There are {MOST} endpoints already. Remove one first.")
+
+
 def _address(url: str) -> str:
     text = one_line(url, field="url", label="The address", max_length=500)
     try:
@@ -90,6 +93,7 @@ def _address(url: str) -> str:
     if not fine or "@" in parts.netloc or parts.fragment or not text.isascii():
         hint = "such as https://hooks.example.com/certificates"
         raise InvalidInput(f"The address must be a whole HTTPS address {hint}, without user or fragment.", field="url")
+    outbound.check(text)
     return text
 
 

@@ -20,7 +20,7 @@ from botplatform.bots.access import require_permission
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.console.forms import show_error, status_of
-from botplatform.errors import DomainError
+from botplatform.errors import Conflict, DomainError
 from botplatform.notifications.forms import EndpointForm
 from botplatform.notifications.models import CalendarFeed, WebhookEndpoint
 from botplatform.notifications.services.calendars import add_feed, remove_feed
@@ -86,7 +86,11 @@ def try_out(request: HttpRequest, endpoint: uuid.UUID, bot: Bot | None = None) -
 @sensitive_variables("secret")
 def add_calendar(request: HttpRequest, bot: Bot) -> HttpResponse:
     """A calendar feed. Its address is in this one answer and nowhere else."""
-    _, secret = add_feed(actor=_actor(request), bot=bot)
+    try:
+        _, secret = add_feed(actor=_actor(request), bot=bot)
+    except Conflict as conflict:
+        messages.error(request, conflict.text)
+        return redirect(_address(bot))
     address = settings.BASE_URL + reverse("servicenodes:calendar", args=[bot.slug, secret])
     return render(request, "notifications/calendar_added.html", {"bot": bot, "address": address}, status=201)
 

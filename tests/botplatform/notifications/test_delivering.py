@@ -110,8 +110,8 @@ def test_a_receiver_that_is_gone_is_not_asked_again(world: Peers, bot: Bot, oper
 def test_a_webhook_into_the_internal_network_does_not_leave(
     world: Peers, bot: Bot, operator: Actor, settings: Settings
 ) -> None:
-    settings.EGRESS_ALLOW = []
     add_endpoint(actor=operator, owner=bot, url=world.url)
+    settings.EGRESS_ALLOW = []
     tell(bot)
     assert deliver_due() == 1
     assert world.hooks.connections == 0

@@ -14,7 +14,8 @@ from pytest_django import Settings
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
-from botplatform.notifications.models import Delivery, DeliveryState, WebhookEndpoint
+from botplatform.notifications.models import CalendarFeed, Delivery, DeliveryState, WebhookEndpoint
+from botplatform.notifications.services.calendars import MOST_OF_ONE
 from botplatform.notifications.services.outbox import post
 from botplatform.notifications.services.webhooks import add_endpoint
 from certificates.services.expiry import watch_expiry
@@ -59,6 +60,26 @@ def test_a_wrong_address_is_told_beside_the_field(bot: Bot, owner: User, sign_in
     answer = sign_in(owner).post("/bots/acme/notifications/webhooks/", {"url": "http://hooks.example.com/"})
     assert answer.status_code == 422
     assert "whole HTTPS address" in answer.content.decode()
+
+
+def test_an_address_that_nothing_would_be_sent_to_is_refused(
+    bot: Bot, owner: User, sign_in: SignIn, settings: Settings
+) -> None:
+    settings.EGRESS_ALLOW = []
+    client, path = sign_in(owner), "/bots/acme/notifications/webhooks/"
+    answer = client.post(path, {"url": "https://127.0.0.1/hook"})
+    assert answer.status_code == 422
+    assert "unless the operator adds it to EGRESS_ALLOW" in answer.content.decode()
+    assert not WebhookEndpoint.objects.exists()
+    assert "Then send a test" in client.post(path, {"url": URL}).content.decode()
+
+
+def test_calendar_addresses_have_an_end(bot: Bot, viewer: User, sign_in: SignIn) -> None:
+    client, path = sign_in(viewer), "/bots/acme/notifications/calendar/"
+    assert [client.post(path).status_code for _ in range(MOST_OF_ONE)] == [201] * MOST_OF_ONE
+    answer = client.post(path, follow=True)
+    assert f"You have {MOST_OF_ONE} calendar addresses" in answer.content.decode()
+    assert CalendarFeed.objects.count() == MOST_OF_ONE
 
 
 def test_others_see_the_host_only_and_change_nothing(

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pytest_django import Settings
 
 from botplatform.errors import InvalidInput
-from botplatform.outbound import OutboundFailed, OutboundRequest, send
+from botplatform.outbound import OutboundFailed, OutboundRequest, check, send
 from servicenodes.services.outbound import close
 from tests.servers import python_server
 from tests.servicenodes.tls.calls import Backend
@@ -62,3 +62,37 @@ def test_a_server_that_the_anchors_do_not_prove_gets_nothing(settings: Settings)
 def test_only_https_leaves() -> None:
     with pytest.raises(InvalidInput):
         send(OutboundRequest("GET", "http://127.0.0.1/"))
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://hooks.example.com/in", []),  # a name: nobody is asked before it is used
+        ("https://93.184.216.34/", []),
+        ("https://127.0.0.1:8443/", ["127.0.0.0/8"]),
+        ("https://10.1.2.3:8443/", ["10.1.2.3:8443"]),
+        ("https://localhost:8443/", ["localhost:8443"]),
+        ("https://localhost/", ["::1"]),  # it may lead there
+    ],
+)
+def test_what_may_be_called(settings: Settings, url: str, allowed: list[str]) -> None:
+    settings.EGRESS_ALLOW = allowed
+    check(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("https://127.0.0.1/hook", "loopback"),
+        ("https://10.1.2.3/", "private"),
+        ("https://[::1]:8443/", "loopback"),
+        ("https://169.254.169.254/latest", "metadata"),
+        ("https://localhost/", "loopback"),
+        ("https://hooks.localhost./", "loopback"),
+    ],
+)
+def test_what_certainly_may_not_be_called(settings: Settings, url: str, kind: str) -> None:
+    settings.EGRESS_ALLOW = ["10.9.0.0/16", "10.1.2.3:8443"]
+    with pytest.raises(InvalidInput, match=rf"\({kind}\).*EGRESS_ALLOW") as refused:
+        check(url)
+    assert refused.value.field == "url"
