@@ -19,15 +19,13 @@ from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.console.forms import filled, show_error, status_of
 from botplatform.errors import Conflict, DomainError, Stale
-from certificates.models import ClientCertificate
 from servicenodes.counters import fallbacks_of, traffic_of_nodes
 from servicenodes.effective import effective_certificate, effective_certificates
 from servicenodes.fleet import ACCEPTED
 from servicenodes.forms import NodeFilter, NodeForm, node_values
-from servicenodes.models import ConnectionTest, ServiceNode, ServiceNodeQuerySet
-from servicenodes.resolution import Effective
+from servicenodes.models import ServiceNode, ServiceNodeQuerySet
 from servicenodes.services.alarms import alarms_for, open_alarms
-from servicenodes.services.basis import basis_of, outdated
+from servicenodes.services.basis import outdated, what_changed
 from servicenodes.services.nodes import change_node, create_node, delete_node
 from servicenodes.views import conflicts
 
@@ -65,11 +63,11 @@ def narrow(nodes: ServiceNodeQuerySet, text: str, verdict: str) -> ServiceNodeQu
 
 
 def with_effective(nodes: list[ServiceNode]) -> list[ServiceNode]:
-    """The nodes, each with `effective` and `outdated` (its last verdict is of other settings) for the page."""
+    """The nodes, each with `effective` and `outdated` (what changed since its last test) for the page."""
     found, changed = effective_certificates(nodes), outdated(nodes)
     for node in nodes:
         node.effective = found[node.pk]  # type: ignore[attr-defined]
-        node.outdated = node.pk in changed  # type: ignore[attr-defined]
+        node.outdated = changed.get(node.pk, "")  # type: ignore[attr-defined]
     return nodes
 
 
@@ -82,7 +80,8 @@ def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
     visible = AuditEvent.objects.visible_to(cast(User, request.user))
     granted = request.permissions  # type: ignore[attr-defined]
     effective = effective_certificate(found)
-    last = found.tests.filter(finished_at=found.last_tested_at).first() if found.last_tested_at else None
+    finished = found.tests.select_related("version").filter(finished_at=found.last_tested_at)
+    last = finished.first() if found.last_tested_at else None
     context = {
         "bot": bot,
         "node": found,
@@ -90,7 +89,7 @@ def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
         "tests": tests,
         "alarms": alarms_for(cast(User, request.user), open_alarms().filter(node=found)),
         "last": last,
-        "outdated": last is not None and _is_outdated(last, found, effective),
+        "outdated": what_changed(last, found, effective.certificate) if last else "",
         "traffic": traffic_of_nodes([found])[found.pk],
         "fallbacks": fallbacks_of(found),
         "sealed_headers": [header.name for header in found.sealed_headers.only("name")],
@@ -110,12 +109,6 @@ def _warn_of_twins(request: HttpRequest, node: ServiceNode) -> None:
         where = "another name" if node.dialog else "a dialog or another name"
         text = f"{twin.bot.slug}/{twin.slug} is called “{twin.name}” too. Give one of them {where}."
         messages.warning(request, text)
-
-
-def _is_outdated(test: ConnectionTest, node: ServiceNode, effective: Effective[ClientCertificate]) -> bool:
-    """Whether the node would be tested in another way now."""
-    version = effective.certificate.active_version if effective.certificate else None
-    return bool(test.basis) and test.basis != basis_of(node, version)
 
 
 @require_permission(Permission.NODE_CHANGE)

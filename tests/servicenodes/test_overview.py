@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -15,9 +16,12 @@ from botplatform.accounts.models import User
 from botplatform.bots.models import Bot, Membership
 from botplatform.bots.roles import Role
 from certificates.models import ChainRole, VersionStatus
+from certificates.services.rotation import promote, retire
 from servicenodes.expiries import INTERMEDIATES, KINDS
+from servicenodes.services.attaching import attach_certificate
 from servicenodes.services.basis import basis_of
 from servicenodes.services.nodes import change_node
+from tests.certificates.services.test_rotation import slot
 from tests.factories import (
     make_certificate,
     make_chain_certificate,
@@ -66,6 +70,33 @@ def test_a_verdict_of_other_settings_is_not_told_as_today_s(sign_in: SignIn, own
         page = client.get(address).content.decode().lower()
         assert page.count("settings changed since") == 1, address
         assert page.count('class="is-outdated"') == 1
+
+
+def test_what_changed_since_a_test_is_called_by_its_name(sign_in: SignIn, owner: User, bot: Bot) -> None:
+    made, actor, client = slot(bot, "active", "staged"), Actor.operating_system(), sign_in(owner)
+    node = make_node(bot, certificate=made)
+    make_test(
+        node, verdict="rejected", summary="No.", version=made.active_version, basis=basis_of(node, made.active_version)
+    )
+
+    def told() -> set[str]:
+        """What the overview, the list and the node's page say, before “since”; all the same."""
+        found = set()
+        for address in ("/", "/nodes/", node.get_absolute_url()):
+            page = re.sub(r"<[^>]+>", ".", client.get(address).content.decode())
+            found.add(", ".join(re.findall(r"([A-Za-z][a-z ]+) since", page)).lower())
+        return found
+
+    assert told() == {""}
+    promote(actor=actor, certificate=made)
+    assert told() == {"another version is active"}
+    retire(actor=actor, certificate=made, number=2, force=True)
+    assert told() == {"nothing is presented"}
+    attach_certificate(actor=actor, nodes=[node], certificate=make_certificate(bot, "other"))
+    assert told() == {"another certificate is presented"}
+    node.refresh_from_db()
+    change_node(actor=actor, node=node, expected_revision=node.revision, timeout_s=20)
+    assert told() == {"settings changed"}
 
 
 def test_the_overview_tells_what_expires_in_400_days(
