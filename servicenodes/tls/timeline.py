@@ -53,7 +53,7 @@ def certificate_request(attempt: Attempt) -> Step:
         return Step(name, OK, "The server asks for a client certificate, but only after it has seen the request.")
     if attempt.requested:
         count = len(attempt.acceptable_cas)
-        listed = {0: "It names no acceptable CA.", 1: "It names one acceptable CA."}
+        listed = {0: "It sends no list of CAs it accepts.", 1: "It names one acceptable CA."}
         detail = listed.get(count, f"It names {count} acceptable CAs.")
         return Step(name, OK, f"The server asks for a client certificate. {detail}")
     if attempt.handshake_completed:

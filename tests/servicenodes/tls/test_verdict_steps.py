@@ -39,6 +39,19 @@ def test_steps_of_a_node_without_a_certificate_at_an_untrusted_server() -> None:
         assert timeline.http(real).detail == timeline.NOT_REACHED
 
 
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        ((), "It sends no list of CAs it accepts."),
+        (("CN=A",), "It names one acceptable CA."),
+        (("CN=A", "CN=B"), "It names 2 acceptable CAs."),
+    ],
+)
+def test_a_request_says_whom_it_accepts(listed: tuple[str, ...], told: str) -> None:
+    detail = timeline.certificate_request(attempt(acceptable_cas=listed)).detail
+    assert detail == f"The server asks for a client certificate. {told}"
+
+
 @pytest.mark.parametrize("tls", ["1.2", "1.3"])
 @pytest.mark.parametrize("san", ["localhost", "elsewhere.example"])
 @pytest.mark.parametrize("client", ["none", "good_p256"])
