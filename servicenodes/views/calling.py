@@ -24,7 +24,7 @@ from servicenodes.services.answers import body_text, shown_headers
 from servicenodes.services.invoking import CallFailed, InvokeOutcome
 from servicenodes.services.plans import variables_of_request
 from servicenodes.services.trying import try_call, typed, wanted_variables
-from servicenodes.views.nodes import load
+from servicenodes.views.nodes import load, needs_url
 
 SHOWN_CHARACTERS = 16_000
 SHOWN_BYTES = 256
@@ -39,7 +39,9 @@ def call(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
     found = load(bot, node)
     form = CallForm(request.POST or None, variables=wanted_variables(found))
     context: dict[str, Any] = {"form": form, "bot": bot, "node": found, "effective": effective_certificate(found)}
-    if form.is_valid():
+    if not found.url:
+        context |= {"needs_url": needs_url(found), "may_change": Permission.NODE_CHANGE in request.permissions}  # type: ignore[attr-defined]
+    elif form.is_valid():
         try:
             context["answer"] = shown(make(Actor.of(cast(User, request.user)), found, form))
         except InvalidInput as error:

@@ -89,6 +89,7 @@ def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
         "tests": tests,
         "alarms": alarms_for(cast(User, request.user), open_alarms().filter(node=found)),
         "last": last,
+        "needs_url": "" if found.url else needs_url(found),
         "outdated": what_changed(last, found, effective.certificate) if last else "",
         "traffic": traffic_of_nodes([found])[found.pk],
         "fallbacks": fallbacks_of(found),
@@ -168,6 +169,12 @@ def delete(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
     delete_node(actor=Actor.of(cast(User, request.user)), node=found)
     messages.success(request, f"The service node “{found.name}” is deleted.")
     return redirect("servicenodes:bot", bot=bot.slug)
+
+
+def needs_url(node: ServiceNode) -> str:
+    """What an imported node without a URL lacks, in words."""
+    says = f"its bot definition says “{node.exported_url}”, and the host must be known and speak HTTPS"
+    return f"It has no URL yet, so it can be neither tested nor called: {says}."
 
 
 def load(bot: Bot, slug: str) -> ServiceNode:

@@ -57,11 +57,16 @@ def test_a_node_without_a_url_asks_for_one(sign_in: SignIn, developer: User, bot
     client.post(URL, {"upload": token_of(look(client)), "save": "1"})
     node = ServiceNode.objects.get(url="")
     page = client.get(node.get_absolute_url() or "").content.decode()
-    assert "It needs a URL before it can be tested or called" in page
-    assert "Test connection</button>" not in page
     address = f"/bots/acme/nodes/{node.slug}/"
+    assert "It has no URL yet, so it can be neither tested nor called" in page
+    assert page.count(f'href="{address}edit/"') == 2
+    assert "Test connection</button>" not in page
+    assert "Try a call" not in page
+    call = client.get(f"{address}call/").content.decode()
+    assert ("It has no URL yet" in call, "Call now" in call) == (True, False)
+    assert f'href="{address}edit/"' in call
     assert "{{context_base}}/x" in client.get(f"{address}edit/").content.decode()
-    assert "has no URL yet" in client.post(f"{address}test/", follow=True).content.decode()
+    assert "has no URL yet: its" in client.post(f"{address}test/", follow=True).content.decode()
     assert "has no URL yet" in client.post(f"{address}call/", {"payload": "x"}).content.decode()
     fields = {"name": "x", "url": "https://t.example/", "method": "GET", "min_tls": "1.2", "timeout_s": 9}
     client.post(f"{address}edit/", {**fields, "slug": node.slug, "revision": node.revision})
