@@ -218,7 +218,7 @@ def _check(node: ServiceNode) -> None:
 
 def _check_same_host(before: str, after: str) -> None:
     """Raise `InvalidInput` if secret values, kept without being given, would go elsewhere."""
-    old, new = parse_target(before).authority if before else "", parse_target(after).authority
+    old, new = (parse_target(url).authority if url else "" for url in (before, after))
     if old != new:
         given = f"for {old}" if old else "before the URL was known"
         text = f"The secret headers were given {given}. Give their values again for {new}, or leave them out."

@@ -139,6 +139,7 @@ def edit(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
     found = load(bot, node)
     form = NodeForm(**filled(request, node_values(found)), bot=bot)
     if not found.url:
+        form.fields["url"].required = False  # the rest may be changed without it
         form.fields["url"].help_text = f"The bot definition says “{found.exported_url}”. Give the URL to test and call."
     context: dict[str, Any] = {"form": form, "bot": bot, "node": found}
     if form.is_valid():

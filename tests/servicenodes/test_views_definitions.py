@@ -15,6 +15,7 @@ from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from servicenodes.models import ServiceNode
 from servicenodes.services import previews
+from tests.factories import make_node
 from tests.servicenodes.definitions.exports import component, end_point, export, headers
 
 pytestmark = pytest.mark.django_db
@@ -71,6 +72,22 @@ def test_a_node_without_a_url_asks_for_one(sign_in: SignIn, developer: User, bot
     fields = {"name": "x", "url": "https://t.example/", "method": "GET", "min_tls": "1.2", "timeout_s": 9}
     client.post(f"{address}edit/", {**fields, "slug": node.slug, "revision": node.revision})
     assert "Test connection</button>" in client.get(address).content.decode()
+
+
+def test_the_rest_of_a_node_without_a_url_may_be_changed(sign_in: SignIn, developer: User, bot: Bot) -> None:
+    node = make_node(bot, "pay", url="", exported_url="{{context_base}}/x")
+    client, address = sign_in(developer), "/bots/acme/nodes/pay/edit/"
+    fields = {"name": "Pay", "slug": "pay", "method": "GET", "min_tls": "1.2", "timeout_s": 9, "url": ""}
+    client.post(address, {**fields, "revision": 1, "sealed_headers": "X-Key: abc"})
+    client.post(address, {**fields, "revision": 2, "sealed_headers": "X-Key:", "dialog": "Money"})
+    node.refresh_from_db()
+    assert (node.name, node.dialog, node.url, node.revision) == ("Pay", "Money", "", 3)
+    assert [header.name for header in node.sealed_headers.all()] == ["X-Key"]
+    refused = client.post(address, {**fields, "revision": 3, "url": "https://t.example/", "sealed_headers": "X-Key:"})
+    assert "Give their values again for t.example" in refused.content.decode()
+    assert make_node(bot, "usual").url
+    kept = client.post("/bots/acme/nodes/usual/edit/", {**fields, "slug": "usual", "revision": 1})
+    assert (kept.status_code, "id_url_error" in kept.content.decode()) == (422, True)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"PK\x03\x04", b"[]"])
