@@ -238,7 +238,8 @@ class ConnectionTest(models.Model):
     report = models.JSONField(null=True)
     version = models.ForeignKey(
         CertificateVersion, null=True, on_delete=models.SET_NULL, related_name="connection_tests"
-    )  # what was presented
+    )  # what was to be presented
+    presented = models.BooleanField(default=False)  # whether it was: no connection may have come so far
     proof = models.ForeignKey(Proof, null=True, on_delete=models.SET_NULL, related_name="tests")
     side = models.CharField(max_length=5, choices=Side.choices, blank=True, default="")  # of the proof; empty: of none
 

@@ -125,7 +125,9 @@ def with_traffic(
 
 def tests_of(user: User, certificate: ClientCertificate) -> list[dict[str, Any]]:
     """The newest tests that presented it. This app knows of tests only through the relation to its versions."""
-    visible = certificate.versions.filter(connection_tests__node__bot__in=Bot.objects.visible_to(user))
+    visible = certificate.versions.filter(
+        connection_tests__presented=True, connection_tests__node__bot__in=Bot.objects.visible_to(user)
+    )
     rows = visible.order_by("-connection_tests__finished_at").values(
         "number",
         test=F("connection_tests__pk"),

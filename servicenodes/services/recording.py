@@ -107,10 +107,12 @@ def finish(
     test.report, test.steps = report, report["steps"]
     test.verdict, test.reason, test.summary = report["verdict"], (report["reason"] or "")[:60], report["summary"]
     test.version, test.basis = version, basis
+    test.presented = report["client_certificate"]["sent"] == "certificate"
     test.finished_at, test.lease_until = timezone.now(), None
     if as_it_is:
         _note_on_node(test)
-    store(test, "report", "steps", "verdict", "reason", "summary", "version", "basis", "finished_at", "lease_until")
+    told = ("report", "steps", "verdict", "reason", "summary", "version", "presented", "basis")
+    store(test, *told, "finished_at", "lease_until")
     facts: dict[str, object] = {
         "test": str(test.pk),
         "target": test.target,

@@ -79,8 +79,10 @@ def test_one_certificate_shows_versions_use_and_tests(sign_in: SignIn, owner: Us
     version = certificate.versions.get()
     make_version(certificate, number=2, status="staged")
     node = make_node(bot, "get-balance", certificate=certificate)
-    make_test(node, verdict="accepted", version=version)
+    make_test(node, verdict="accepted", version=version, presented=True)
+    make_test(node, verdict="network_error", version=version)  # nothing was presented
     page = sign_in(owner).get("/bots/acme/certificates/bank-api/").content.decode()
+    assert "Network error" not in page
     for words in ("Active: version 1", "Version 2", "staged", "get-balance", "Accepted", "Make it the default"):
         assert words in page
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, transaction
 
 from botplatform.bots.models import Bot
@@ -78,3 +80,12 @@ def test_a_verdict_comes_with_the_end_of_a_test(bot: Bot) -> None:
     assert refuses(lambda: mine.update(verdict="accepted"))
     assert refuses(lambda: mine.update(finished_at=test.requested_at))
     mine.update(verdict="accepted", finished_at=test.requested_at)
+
+
+def test_tests_of_before_know_whether_they_presented_something(bot: Bot) -> None:
+    node = make_node(bot)
+    reports = [{"client_certificate": {"sent": sent}} for sent in ("certificate", "empty", "no")]
+    for report in (*reports, None):
+        make_test(node, verdict="accepted", report=report)
+    import_module("servicenodes.migrations.0010_presented").fill(apps, None)
+    assert [test.report for test in ConnectionTest.objects.filter(presented=True)] == reports[:1]

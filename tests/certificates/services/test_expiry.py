@@ -153,7 +153,7 @@ def test_the_server_certificate_that_a_test_saw(bot: Bot, now: datetime) -> None
             chain = [{**seen, "not_after": f"{now + left * DAY:%Y-%m-%dT%H:%M:%SZ}"}]
             report = {
                 "verdict": "accepted", "reason": "proven", "summary": "", "steps": [], "server": {"chain": chain},
-                "client_certificate": {"certificate": None, "version": None},
+                "client_certificate": {"certificate": None, "version": None, "sent": "no"},
             }  # fmt: skip
             finish(
                 actor=Actor.platform(), test=make_test(node), report=report, version=None, basis="", as_it_is=True,

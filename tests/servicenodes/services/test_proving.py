@@ -81,6 +81,7 @@ def test_a_renewal_by_another_ca(both: Banks, bot: Bot, manager: User) -> None:
     )
     presented = {test.report["client_certificate"]["version"] for test in ConnectionTest.objects.filter(side="next")}  # type: ignore[index]
     assert presented == {2}
+    assert set(ConnectionTest.objects.filter(presented=True).values_list("node__slug", flat=True)) == {"slow", "quick"}
     assert {seen.subject.rpartition("=")[2] for seen in both.quick.recorded()} == {"one.example", "two.example"}
     compared = AuditEvent.objects.get(action="version.compared")
     assert compared.facts == {"version": 2, "active": 1, "tests": 6}
