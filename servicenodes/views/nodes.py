@@ -28,6 +28,7 @@ from servicenodes.services.alarms import alarms_for, open_alarms
 from servicenodes.services.basis import outdated, what_changed
 from servicenodes.services.nodes import change_node, create_node, delete_node
 from servicenodes.views import conflicts
+from servicenodes.views.presented import named_in
 
 PER_PAGE = 50
 TESTS_SHOWN = 15
@@ -89,6 +90,7 @@ def detail(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
         "tests": tests,
         "alarms": alarms_for(cast(User, request.user), open_alarms().filter(node=found)),
         "last": last,
+        "named": named_in(cast(User, request.user), last) if last else None,
         "needs_url": "" if found.url else needs_url(found),
         "outdated": what_changed(last, found, effective.certificate) if last else "",
         "traffic": traffic_of_nodes([found])[found.pk],

@@ -23,6 +23,7 @@ from servicenodes.models import ConnectionTest, RunState
 from servicenodes.services.probing import request_test
 from servicenodes.timeline import comparison, timeline
 from servicenodes.views.nodes import load
+from servicenodes.views.presented import named_in
 
 # A worker starts a test at once. Before this time nobody is told that there is none.
 WORKER_PATIENCE = timedelta(seconds=2)
@@ -49,7 +50,7 @@ def start(request: HttpRequest, bot: Bot, node: str) -> HttpResponse:
 def watch(request: HttpRequest, bot: Bot, node: str, test: str) -> HttpResponse:
     """One test. Asked by htmx, only the part that changes."""
     found = load(bot, node)
-    run = get_object_or_404(ConnectionTest.objects.filter(node=found), pk=test)
+    run = get_object_or_404(ConnectionTest.objects.filter(node=found).select_related("version"), pk=test)
     state = run.state
     now = timezone.now()
     waiting = state is RunState.QUEUED and now - run.requested_at > WORKER_PATIENCE
@@ -62,6 +63,7 @@ def watch(request: HttpRequest, bot: Bot, node: str, test: str) -> HttpResponse:
         "live": state in {RunState.QUEUED, RunState.RUNNING},
         "no_worker": waiting and not worker_alive(now),
         "report": report,
+        "named": named_in(cast(User, request.user), run),
         "steps": timeline(report.get("steps") or run.steps, finished=state is RunState.FINISHED),
         "comparison": comparison(report),
         "may_test": Permission.NODE_TEST in request.permissions,  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from botplatform.jobs.models import Duty, WorkerHeartbeat
 from servicenodes.models import ConnectionTest, ServiceNode
-from tests.factories import make_certificate, make_node, make_test, make_trust_store
+from tests.factories import make_certificate, make_node, make_test, make_trust_store, make_version
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -353,3 +354,31 @@ def test_a_search_that_nothing_fits_says_so_and_a_wrong_choice_is_refused(
     assert "Nothing fits “&lt;nothing&gt;”." in text
     for wrong in ("not-an-id", str(make_certificate(other_bot).pk)):
         assert client.post(f"{NODE}attach/", {"certificate": wrong}).status_code == 422
+
+
+def test_a_report_leads_to_what_it_names(sign_in: SignIn, viewer: User, bot: Bot, other_bot: Bot) -> None:
+    made, theirs = make_certificate(bot, "bank"), make_certificate(other_bot, "bank")
+    node = make_node(bot, "pay", certificate=made)
+    client, page = sign_in(viewer), "/bots/acme/certificates/bank/"
+
+    def links(path: str, verdict: str, number: int = 1) -> set[str]:
+        """Of the page of the test, and, but for the certificate, of its node's."""
+        version = (made if path.startswith("acme") else theirs).versions.get(number=number)
+        named = {"certificate": path, "version": number, "sent": "certificate", "source": "node"}
+        report = {"advice": ["Send the chain."], "client_certificate": named}
+        test = make_test(node, verdict=verdict, summary="No.", version=version, report=report)
+        found = client.get(f"/bots/acme/nodes/pay/tests/{test.pk}/").content.decode()
+        assert path in found
+        assert ("hand-over/" in found) == ("hand-over/" in client.get("/bots/acme/nodes/pay/").content.decode())
+        return set(re.findall(r'href="(/bots/\w+/certificates/[^"]+)"', found))
+
+    assert links("acme/bank", "rejected") == {page, f"{page}#version-1", f"{page}versions/1/hand-over/"}
+    assert 'id="version-1"' in client.get(page).content.decode()
+    assert links("acme/bank", "accepted") == {page, f"{page}#version-1"}
+    assert links("globex/bank", "rejected") == set()
+    make_version(made, number=2, status="retired")
+    assert links("acme/bank", "rejected", 2) == {page, f"{page}#version-2"}, "only what is presented is handed over"
+    ServiceNode.objects.update(certificate=None)
+    made.name = "renamed"  # as if it were deleted
+    made.save(update_fields=["name"])
+    assert f'href="{page}' not in client.get("/bots/acme/nodes/pay/").content.decode()
