@@ -18,6 +18,9 @@ MAX_BYTES = 8 * 1024 * 1024  # of an upload, and of each JSON file in it; 4 MB a
 MOST_ENTRIES = 2000
 DEFINITIONS = ("botDefinition.json", "appDefinition.json")
 CONFIG = "config.json"
+WANTED = f"Choose the export of a bot builder: its zip, or {DEFINITIONS[0]} and {CONFIG}."
+CERTIFICATE_NAMES = (".p12", ".pfx", ".pem", ".crt", ".cer", ".der", ".key", ".p7b", ".p7c", ".p8", ".jks", ".csr")
+CERTIFICATE_STARTS = (b"-----BEGIN ", b"Bag Attributes", *(b"\x30" + length for length in (b"\x80", b"\x82", b"\x83")))
 ZIP_START = b"PK"  # no JSON text begins so
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others cannot be unpacked within a bound
 TOO_LARGE = f"is larger than {MAX_BYTES // (1024 * 1024)} MB"
@@ -35,12 +38,21 @@ def read_definition(files: Sequence[File]) -> BotDefinition:
     for name, content in files:
         if len(content) > MAX_BYTES:
             raise refuse(f"{_shown(name)} {TOO_LARGE}.")
+        if _is_certificate(name, content):
+            elsewhere = "A certificate is imported on the page of its bot, or with import_certificate."
+            raise refuse(f"{_shown(name)} looks like a certificate or a key. {WANTED} {elsewhere}")
     named = _unzipped(files[0]) if len(files) == 1 and files[0][1].startswith(ZIP_START) else _by_name(files)
     definition = next((named[name] for name in DEFINITIONS if name in named), None)
     if definition is None:
         raise refuse(f"The export holds no {' or '.join(DEFINITIONS)}.")
     config = named.get(CONFIG)
     return read_bot(_parsed(*definition), None if config is None else _parsed(*config))
+
+
+def _is_certificate(name: str, content: bytes) -> bool:
+    start = content.lstrip()[:16]
+    fits = name.lower().endswith(CERTIFICATE_NAMES) or start.startswith(CERTIFICATE_STARTS)
+    return fits and not start.startswith((b"{", b"[", ZIP_START))
 
 
 def _by_name(files: Sequence[File]) -> dict[str, File]:
@@ -51,7 +63,7 @@ def _by_name(files: Sequence[File]) -> dict[str, File]:
     for name, content in files:
         role = _role(name)
         if not role:
-            raise refuse(f"{_shown(name)} belongs to no export. Choose the zip, or {DEFINITIONS[0]} and {CONFIG}.")
+            raise refuse(f"{_shown(name)} belongs to no export. {WANTED}")
         if role in named:
             raise refuse(f"{role} is there twice.")
         named[role] = name, content
@@ -105,9 +117,9 @@ def _parsed(name: str, content: bytes) -> Any:
     try:
         return json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise refuse(f"{_shown(name)} is not UTF-8 text.") from error
+        raise refuse(f"{_shown(name)} is not UTF-8 text, as JSON is. {WANTED}") from error
     except json.JSONDecodeError as error:
-        raise refuse(f"{_shown(name)} is no JSON: {error.msg} in line {error.lineno}.") from error
+        raise refuse(f"{_shown(name)} is no JSON: {error.msg} in line {error.lineno}. {WANTED}") from error
     except ValueError as error:  # a number of more digits than anybody needs
         raise refuse(f"{_shown(name)} holds a number that is too large.") from error
     except RecursionError as error:

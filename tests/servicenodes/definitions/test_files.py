@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from botplatform.errors import InvalidInput
-from servicenodes.definitions.files import MAX_BYTES, read_definition
+from servicenodes.definitions.files import MAX_BYTES, WANTED, read_definition
+from tests.pki import CA
 from tests.servicenodes.definitions.exports import CONFIG, as_bytes, component, definition, end_point, export, zipped
 
 BOT = as_bytes(definition(component()))
@@ -30,6 +31,7 @@ BOT = as_bytes(definition(component()))
         ],
         [("config.json", as_bytes(CONFIG)), ("botDefinition.json", BOT)],
         [("whatever.json", b"\xef\xbb\xbf" + BOT)],
+        [("my.key", b" " + BOT)],
     ],
 )
 def test_forms_of_an_export(files: list[tuple[str, bytes]]) -> None:
@@ -61,7 +63,12 @@ def with_id(value: Any) -> bytes:
         ([("botDefinition.json", BOT), ("x/botDefinition.json", BOT)], "twice"),
         ([("a.json", b"")], "is no JSON"),
         ([("a.json", b'{"a": 1')], "is no JSON: .* line 1"),
-        ([("a.json", b"\xff\xfe{}")], "is not UTF-8 text"),
+        ([("a.json", b"\xff\xfe{}")], f"is not UTF-8 text, as JSON is. {WANTED}"),
+        ([("a.json", b"<html>")], WANTED),
+        ([("mail.p12", b"\x30\x82\x0a\x00\x02\x01\x03")], "mail.p12 looks like a certificate or a key. " + WANTED),
+        ([("export.zip", b"\x30\x82\x0a\x00\x02\x01\x03")], "with import_certificate"),
+        ([("a.txt", CA.root().pem), ("botDefinition.json", BOT)], "a.txt looks like a certificate or a key"),
+        ([("bank.key", b"junk")], "on the page of its bot"),
         ([("a.json", deep(200_000))], "nested too deeply"),
         ([("a.json", b'{"a": ' + b"9" * 5000 + b"}")], "number that is too large"),
         ([("a.json", b"[]")], "no bot definition"),
