@@ -9,11 +9,13 @@ from django import forms
 from django.conf import settings
 
 from botplatform.bots.models import validate_slug
-from botplatform.console.forms import ManyFilesField
+from botplatform.console.forms import ManyFilesField, check_fields
 from certificates.models import CertificateVersion, ClientCertificate
-from certificates.pki.csr import KeyKind
+from certificates.pki import display
+from certificates.pki.csr import KeyKind, challenge_value
 from certificates.pki.inspection import Finding, Severity
-from certificates.pki.subjects import EXAMPLE, KINDS, MAX_SUBJECT_CHARACTERS
+from certificates.pki.secret import Secret
+from certificates.pki.subjects import EXAMPLE, KINDS, MAX_SUBJECT_CHARACTERS, parse_san, parse_subject
 from certificates.services.fallback import MOST_DAYS
 
 IMPORT_PAGE = "import"
@@ -84,6 +86,11 @@ class ImportForm(PileForm):
         super().__init__(*args, **kwargs)
         self.fields["make_default"].label = f"Make it the default of {owner_name}"
 
+    def keep_passphrase(self) -> None:
+        """It travels on with the files, so nobody has to type it again."""
+        self.fields["passphrase"].is_kept = True  # type: ignore[attr-defined]  # for `field.html`
+        self["passphrase"].help_text = "What you typed is kept with the files, sealed. Type another only to replace it."
+
     def clean_name(self) -> str:
         """Told with the files still at hand: the preview is not the place to learn that nothing can be saved."""
         name = str(self.cleaned_data["name"])
@@ -102,19 +109,14 @@ class ReplyForm(PileForm):
 
 SAME_KEY = "same"
 SUBJECT_HELP = f"In RFC 4514 form, for example “{EXAMPLE}”. Ask the CA what it wants there."
-KEY_CHOICES = [
-    (KeyKind.EC_P256.value, "EC P-256 (recommended)"),
-    (KeyKind.EC_P384.value, "EC P-384"),
-    (KeyKind.RSA_3072.value, "RSA 3072"),
-    (KeyKind.RSA_4096.value, "RSA 4096"),
-    (KeyKind.ED25519.value, "Ed25519 (few CAs sign it)"),
-]
+KEY_REMARKS = {KeyKind.EC_P256: " (recommended)", KeyKind.ED25519: " (few CAs sign it)"}
+KEY_CHOICES = [(kind.value, display.kind_label(kind) + KEY_REMARKS.get(kind, "")) for kind in KeyKind]
 
 
 class RequestForm(forms.Form):
     """Whom the certificate is to be for, and which key it is for. `renews` is the version whose place it takes."""
 
-    name = forms.CharField(max_length=63, label="Certificate name", help_text=NAME_HELP)
+    name = forms.CharField(max_length=63, label="Certificate name", validators=[validate_slug], help_text=NAME_HELP)
     subject = forms.CharField(
         required=False,
         max_length=MAX_SUBJECT_CHARACTERS,
@@ -150,6 +152,17 @@ class RequestForm(forms.Form):
 
     def clean_san(self) -> list[str]:
         return lines(self.cleaned_data["san"])
+
+    def clean(self) -> dict[str, Any]:
+        """All at once: the challenge has to be typed again each time."""
+        cleaned = super().clean() or self.cleaned_data
+        checks = {
+            "subject": parse_subject,
+            "san": lambda typed: [parse_san(san) for san in typed],
+            "challenge": lambda typed: challenge_value(Secret(typed.encode())),
+        }
+        check_fields(self, checks)
+        return cleaned
 
     @property
     def same_key(self) -> bool:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.db.models import Q
 
-from botplatform.bots.models import Bot
-from botplatform.console.forms import SearchedChoiceField, offer_choices
+from botplatform.bots.models import Bot, validate_slug
+from botplatform.console.forms import SearchedChoiceField, check_fields, offer_choices
 from certificates.issuer_models import CertificateIssuer, Challenge, IssuerKind, RenewalPolicy
 from certificates.models import TrustStore
+from certificates.pki import display
 from certificates.pki.csr import KeyKind
 from certificates.pki.secret import Secret
-from certificates.services.issuers import OPTIONS
+from certificates.services.issuers import OPTIONS, address, check_secret, option
 from certificates.services.renewal_policies import MOST_DAYS
 
 URL_HELP = {
@@ -34,7 +37,11 @@ def secret_field(label: str, *, required: bool) -> forms.CharField:
 class IssuerForm(forms.Form):
     """A new issuer of one kind; the fields of the other kinds are left out."""
 
-    name = forms.CharField(max_length=63, help_text="Lower-case letters, digits and hyphens, for example “company-ca”.")
+    name = forms.CharField(
+        max_length=63,
+        validators=[validate_slug],
+        help_text="Lower-case letters, digits and hyphens, for example “company-ca”.",
+    )
     url = forms.CharField(max_length=500, label="Address")
     trust_store = SearchedChoiceField(
         queryset=TrustStore.objects.none(),
@@ -75,6 +82,13 @@ class IssuerForm(forms.Form):
         self.options = tuple(OPTIONS[kind])
         offer_choices(self)
 
+    def clean(self) -> dict[str, Any]:
+        """Whatever is wrong is told at once: the secret has to be typed again each time."""
+        cleaned = super().clean() or self.cleaned_data
+        checks: dict[str, Callable[[str], object]] = {name: partial(option, name) for name in self.options}
+        check_fields(self, {**checks, "url": address, "secret": lambda typed: check_secret(Secret(typed.encode()))})
+        return cleaned
+
 
 class SecretForm(forms.Form):
     """A new value for an issuer's secret."""
@@ -105,7 +119,7 @@ class RenewalForm(forms.Form):
         label="Days before it expires",
         help_text="Empty: when a third of its lifetime is left, however long or short it lives.",
     )
-    key_kind = forms.ChoiceField(choices=[(kind.value, kind.value) for kind in KeyKind], label="New key")
+    key_kind = forms.ChoiceField(choices=[(kind.value, display.kind_label(kind)) for kind in KeyKind], label="New key")
     auto_promote = forms.BooleanField(required=False, label="Promote it when all tests are green")
 
     def __init__(self, *args: Any, owner: Bot | None, **kwargs: Any) -> None:

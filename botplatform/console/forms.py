@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import UploadedFile as DjangoFile
 from django.db.models import Q
 from django.http import HttpRequest
 
-from botplatform.errors import DomainError, NotAllowed, NotFound
+from botplatform.errors import DomainError, InvalidInput, NotAllowed, NotFound
 
 MAX_FILES = 20
 CHOICES_OFFERED = 50
@@ -94,6 +94,16 @@ def filled(request: HttpRequest, first: dict[str, Any]) -> dict[str, Any]:
     ):
         return {"data": None, "initial": sent}
     return {"data": request.POST or None, "initial": first}
+
+
+def check_fields(form: forms.BaseForm, checks: Mapping[str, Callable[[Any], object]]) -> None:
+    """Judge what was typed in each field by the check of a service, so that all errors are told at once."""
+    for name, check in checks.items():
+        try:
+            if value := form.cleaned_data.get(name):
+                check(value)
+        except InvalidInput as error:
+            form.add_error(name, error.beside)
 
 
 def show_error(form: forms.BaseForm, error: DomainError, *, field: str | None = None) -> None:

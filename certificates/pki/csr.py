@@ -56,7 +56,7 @@ def build(key: PrivateKey, asked: Asked, *, challenge: Secret | None = None) -> 
     builder = builder.add_extension(_signing_only(), critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
     if challenge is not None:
-        builder = builder.add_attribute(AttributeOID.CHALLENGE_PASSWORD, _challenge(challenge))
+        builder = builder.add_attribute(AttributeOID.CHALLENGE_PASSWORD, challenge_value(challenge))
     return builder.sign(key, _hash_for(key)).public_bytes(Encoding.DER)
 
 
@@ -75,7 +75,8 @@ def spki_der(key: PrivateKey) -> bytes:
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _challenge(challenge: Secret) -> bytes:
+def challenge_value(challenge: Secret) -> bytes:
+    """The challenge as it stands in a request. Raises `InvalidInput`."""
     value = challenge.reveal()
     if not 1 <= len(value) <= MAX_CHALLENGE_CHARACTERS or not re.fullmatch(rb"[ -~]+", value):
         text = f"The challenge has 1 to {MAX_CHALLENGE_CHARACTERS} printable ASCII characters; this one has others."

@@ -27,6 +27,12 @@ def key_label(key_type: str, bits: int) -> str:
     return f"{name} {bits}" if key_type in {"rsa", "dsa"} else name
 
 
+def kind_label(kind: str) -> str:
+    """The name of a key that can be made (`csr.KeyKind`): `rsa-3072` → “RSA 3072”, `ec-p256` → “EC P-256”."""
+    name, _, bits = kind.partition("-")
+    return key_label(name, int(bits)) if bits.isdigit() else key_label(kind, 0)
+
+
 def short_name(rfc4514: str) -> str:
     """The common name of a distinguished name, else its organisation, else the whole."""
     parts = _parts(rfc4514)

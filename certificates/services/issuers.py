@@ -90,7 +90,7 @@ def replace_secret(*, actor: Actor, issuer: CertificateIssuer, secret: Secret) -
     name = given_secret(issuer)
     if name is None:
         raise InvalidInput("This issuer has no secret that somebody gave it.", field="secret")
-    _check_secret(secret)
+    check_secret(secret)
     locked = CertificateIssuer.objects.select_for_update(of=("self",), no_key=True).filter(pk=issuer.pk)
     if locked.first() is None:
         raise NotFound(f"There is no issuer “{issuer.path}” any more.")
@@ -146,7 +146,7 @@ def _checked(actor: Actor, owner: Bot | None, order: IssuerOrder) -> Certificate
     kind = IssuerKind(order.kind)
     if order.trust_store and order.trust_store.bot not in {None, owner}:
         raise InvalidInput("The trust store belongs to another bot.", field="trust_store")
-    issuer = CertificateIssuer(bot=owner, name=order.name, kind=kind, url=_url(order.url))
+    issuer = CertificateIssuer(bot=owner, name=order.name, kind=kind, url=address(order.url))
     issuer.trust_store, issuer.created_by = order.trust_store, actor.name[:150]
     if kind == IssuerKind.ACME and not settings.ACME_HOOK:
         text = "ACME needs the operator’s hook: set ACME_HOOK where the console is installed."
@@ -162,19 +162,23 @@ def _options(kind: IssuerKind, given: Mapping[str, str]) -> dict[str, str]:
     known = OPTIONS[kind]
     if others := sorted(name for name, value in given.items() if value and name not in known):
         raise InvalidInput(f"{kind.label} takes no {LABELS.get(others[0], others[0])}.", field=others[0])
-    found = {}
-    for name, needed in known.items():
-        label = LABELS.get(name, f"The {name}")
-        found[name] = one_line(given.get(name) or "", field=name, label=label, max_length=200, required=needed)
+    found = {name: option(name, given.get(name) or "", needed=needed) for name, needed in known.items()}
     if kind == IssuerKind.ACME and found["challenge"] not in Challenge.values:
         raise InvalidInput(f"The challenge is {' or '.join(Challenge.values)}.", field="challenge")
-    if not all(value.isascii() for value in found.values()):
-        name = next(name for name, value in found.items() if not value.isascii())
-        raise InvalidInput(f"{LABELS.get(name, f'The {name}')} holds other than ASCII characters.", field=name)
     return found
 
 
-def _url(url: str) -> str:
+def option(name: str, value: str, *, needed: bool = False) -> str:
+    """One of the `OPTIONS` as it is kept. Raises `InvalidInput`."""
+    label = LABELS.get(name, f"The {name}")
+    text = one_line(value, field=name, label=label, max_length=200, required=needed)
+    if not text.isascii():
+        raise InvalidInput(f"{label} holds other than ASCII characters.", field=name)
+    return text
+
+
+def address(url: str) -> str:
+    """The address of a CA as it is kept. Raises `InvalidInput`."""
     text = one_line(url, field="url", label="The address", max_length=500)
     try:
         parts = urlsplit(text)
@@ -194,12 +198,13 @@ def _secrets(issuer: CertificateIssuer, secret: Secret | None) -> dict[SecretNam
         raise InvalidInput(f"The {name.label} is missing.", field="secret")
     found = {SecretName.ACCOUNT_KEY: _account_key()} if issuer.kind == IssuerKind.ACME else {}
     if name is not None and secret is not None:
-        _check_secret(secret)
+        check_secret(secret)
         found[name] = secret
     return found
 
 
-def _check_secret(secret: Secret) -> None:
+def check_secret(secret: Secret) -> None:
+    """Raises `InvalidInput` for what no CA takes."""
     value = secret.reveal()
     if not value or len(value) > MAX_SECRET_LENGTH or not all(33 <= byte <= 126 for byte in value):
         raise InvalidInput("The secret must be ASCII characters without spaces.", field="secret")

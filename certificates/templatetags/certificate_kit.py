@@ -53,6 +53,12 @@ def common_name(name: str | None) -> str:
 
 
 @register.filter
+def key_kind(kind: str) -> str:
+    """What people call a key that can be made."""
+    return display.kind_label(kind)
+
+
+@register.filter
 def serial(value: str | None) -> str:
     """A serial number in hexadecimal with colons, as other tools print it."""
     return display.serial(value or "")

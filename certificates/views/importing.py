@@ -54,7 +54,7 @@ def import_page(request: HttpRequest, bot: Bot | None = None) -> HttpResponse:
         path = ClientCertificate(bot=bot, name=form.cleaned_data.get("name", "")).path
         context["change"] = foresee_default(actor=_actor(request), owner=bot, after=path)
     if form.errors and not context["sealed"]:
-        context = _kept(request, form) | context
+        context = _kept(request, bot, form) | context
     return render(request, "certificates/import.html", context, status=status_of(form))
 
 
@@ -132,15 +132,23 @@ def _refuse(form: ImportForm, error: DomainError, context: dict[str, Any]) -> No
 
 
 @sensitive_variables()
-def _kept(request: HttpRequest, form: ImportForm) -> dict[str, Any]:
-    """The pile just sent or of the step before: a mistyped name must not cost another choice of files."""
+def _kept(request: HttpRequest, bot: Bot | None, form: ImportForm) -> dict[str, Any]:
+    """The pile just sent or of the step before: a mistyped name must not cost another choice of files.
+
+    What is wrong with the pile is told beside whatever else is wrong.
+    """
     if not {"files", "passphrase", "upload"} <= set(form.cleaned_data):
         return {}
     try:
         upload = _read(request, form)
         token = uploads.seal(actor=_actor(request), upload=upload)
+        if not {"files", "passphrase"} & set(form.errors):
+            found = preview(actor=_actor(request), owner=bot, files=upload.files, passphrase=upload.passphrase)
+            _show_bundle_error(form, found)
     except DomainError:
         return {}
+    if upload.passphrase and "passphrase" not in form.errors:
+        form.keep_passphrase()
     return {"upload": token, "file_names": [file.name for file in upload.files]}
 
 

@@ -184,6 +184,30 @@ def test_a_mistyped_name_is_told_at_once_and_does_not_cost_the_files(
     assert "Found: acme-bot" in again.content.decode()
 
 
+PASSPHRASE_KEPT = "What you typed is kept with the files, sealed."
+TYPE_AGAIN = "Type it again: a page never repeats a secret."
+
+
+def test_all_that_is_wrong_is_told_at_once_and_the_passphrase_is_kept_with_the_files(
+    sign_in: SignIn, manager: User, bot: Bot, issued: Issued
+) -> None:
+    client = sign_in(manager)
+    page = look(client, issued, name="", passphrase="wrong")
+    assert "id_name_error" in page
+    assert "The passphrase does not open mail.p12" in page
+    page = look(client, issued, name="", files=[SimpleUploadedFile("junk.bin", b"junk")])
+    assert "id_name_error" in page
+    assert "junk.bin is neither PEM" in page
+
+    page = look(client, issued, name="")
+    assert (PASSPHRASE_KEPT in page, TYPE_AGAIN in page, "open sesame" in page) == (True, False, False)
+    again = client.post(URL, {"upload": token_of(page), "name": "bank-api", "look": "1"})
+    assert "Found: acme-bot" in again.content.decode()
+    page = look(client, issued, files=None)
+    assert "id_files_error" in page
+    assert (PASSPHRASE_KEPT in page, TYPE_AGAIN in page, "open sesame" in page) == (False, True, False)
+
+
 def test_an_error_names_the_file_once(sign_in: SignIn, manager: User, bot: Bot, issued: Issued) -> None:
     page = look(sign_in(manager), issued, passphrase=None)
     told = page[page.index("id_passphrase_error") :]

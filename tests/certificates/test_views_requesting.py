@@ -161,6 +161,14 @@ def test_what_is_refused_is_told_beside_its_field(
     assert not CertificateVersion.objects.exists()
 
 
+def test_all_that_is_wrong_is_told_at_once(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    wrong = {"name": "No slug", "subject": "bank", "san": "foo bar", "challenge": "größe", "key": "rsa-1024"}
+    page = text_of(sign_in(manager).post(NEW, wrong))
+    assert [f'id="id_{name}_error"' in page for name in wrong] == [True] * len(wrong)
+    page = text_of(sign_in(manager).post(NEW, ASKED | {"subject": "bank", "challenge": "let me in"}))
+    assert ("Type it again: a page never repeats a secret." in page, "let me in" in page) == (True, False)
+
+
 def test_a_reply_that_is_refused(sign_in: SignIn, manager: User, bot: Bot) -> None:
     requested, client = ask(bot), sign_in(manager)
     for content, told in (

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from django import template
 from django.core.paginator import Page
-from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, Select
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, PasswordInput, Select
 from django.template import Context
 from django.templatetags.static import static
 from django.templatetags.tz import utc
@@ -189,6 +189,7 @@ def field(bound: BoundField) -> dict[str, Any]:
     if bound.errors:
         css += " is-invalid"
     many = isinstance(widget, CheckboxSelectMultiple)
+    dropped = isinstance(widget, PasswordInput) and widget.attrs.get("autocomplete") != "current-password"
     control = bound.as_widget() if many else bound.as_widget(attrs={"class": css})
     return {
         "bound": bound,
@@ -196,6 +197,8 @@ def field(bound: BoundField) -> dict[str, Any]:
         "is_checkbox": is_checkbox,
         "is_file": isinstance(widget, FileInput),
         "is_group": many,
+        # A page never repeats a secret, so what was typed is gone when the form comes back for another reason.
+        "again": dropped and bool(bound.data) and not bound.errors and not getattr(bound.field, "is_kept", False),
     }
 
 

@@ -66,6 +66,17 @@ def test_what_is_wrong_stands_beside_its_field(sign_in: SignIn, manager: User, b
     assert not CertificateIssuer.objects.exists()
 
 
+def test_all_that_is_wrong_is_told_at_once(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    client, url = sign_in(manager), "/bots/acme/issuers/create/vault/"
+    wrong = {"name": "No slug", "url": "http://vault.example", "mount": "", "role": "rôle", "secret": "two words"}
+    page = client.post(url, wrong).content.decode()
+    assert [f'id="id_{name}_error"' in page for name in wrong] == [True] * len(wrong)
+    assert "Type it again" not in page, "it has an error of its own"
+    page = client.post(url, {**TYPED, "role": ""}).content.decode()
+    assert ("Type it again: a page never repeats a secret." in page, TOKEN in page) == (True, False)
+    assert not CertificateIssuer.objects.exists()
+
+
 def test_acme_says_what_the_operator_has_to_do(sign_in: SignIn, manager: User, bot: Bot, settings: Settings) -> None:
     typed = {"name": "ca", "url": "https://ca.example/dir", "challenge": "dns-01"}
     settings.ACME_HOOK = ""
@@ -121,8 +132,11 @@ def test_a_renewal_is_chosen_and_asked_for(
     assert client.post(f"{path}renewal/", typed).status_code == 302
     page = client.get(path).content.decode()
     assert "20 days before it expires" in page
+    assert "staged, with a new EC P-384 key" in page
     assert "promoted when all tests are green" in page
-    assert 'value="20"' in client.get(f"{path}renewal/").content.decode()
+    form = client.get(f"{path}renewal/").content.decode()
+    assert 'value="20"' in form
+    assert ('value="rsa-3072">RSA 3072</option>' in form, ">ec-p256<" in form) == (True, False)
     answer = client.post(f"{path}renew/", follow=True).content.decode()
     assert "is being renewed" in answer
     assert "A renewal waits for a worker." in answer

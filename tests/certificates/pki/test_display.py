@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from certificates.pki import display
+from certificates.pki.csr import KeyKind
 
 
 def test_serial_numbers_have_colons() -> None:
@@ -30,6 +31,11 @@ def test_serial_numbers_have_colons() -> None:
 )
 def test_keys(kind: str, bits: int, label: str) -> None:
     assert display.key_label(kind, bits) == label
+
+
+def test_keys_that_can_be_made_are_called_as_people_call_them() -> None:
+    labels = [display.kind_label(kind) for kind in KeyKind]
+    assert labels == ["EC P-256", "EC P-384", "RSA 3072", "RSA 4096", "Ed25519"]
 
 
 @pytest.mark.parametrize(
