@@ -72,7 +72,9 @@ def test_the_page(sign_in: SignIn, manager: User, bot: Bot, other_bot: Bot) -> N
 
 @pytest.mark.django_db
 def test_the_command_lists_those_on_the_radar(bot: Bot) -> None:
-    assert run("list_certificates", "--radar").code == 0
+    empty = run("list_certificates", "--radar")
+    assert (empty.code, empty.out) == (0, "")
+    assert empty.err == "No client certificate without clientAuth, now or when renewed.\n"
     make_certificate(bot, "private", issued=CA.root().issue())
     make_certificate(bot, "lacking", issued=CA.root().issue(eku=("serverAuth",)))
     told = run("list_certificates", "--radar")
@@ -82,6 +84,7 @@ def test_the_command_lists_those_on_the_radar(bot: Bot) -> None:
         True,
         False,
     )
+    assert told.err == "1 client certificate without clientAuth, now or when renewed.\n"
     (row,) = run("list_certificates", "--radar", "--json").document["certificates"]
     assert (row["certificate"], row["client_auth"]["standing"]) == ("acme/lacking", "lacks")
 

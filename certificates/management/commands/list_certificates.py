@@ -61,9 +61,15 @@ class Command(ConsoleCommand):
         else:
             for row in rows:
                 self.show(_line(row, now))
-            self.say(f"{len(rows)} client certificate{'' if len(rows) == 1 else 's'}.")
+            self.say(_summary(len(rows), radar=options["radar"], days=days))
         if rows and (days is not None or options["radar"]):
             raise ExitOne
+
+
+def _summary(count: int, *, radar: bool, days: int | None) -> str:
+    which = " without clientAuth, now or when renewed" if radar else ""
+    which += "" if days is None else f"{',' if radar else ''} expiring within {days} day{'' if days == 1 else 's'}"
+    return f"{count or 'No'} client certificate{'s' if count > 1 else ''}{which}."
 
 
 def _row(certificate: ClientCertificate, now: datetime) -> dict[str, Any]:

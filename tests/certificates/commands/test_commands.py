@@ -202,6 +202,10 @@ def test_what_expires_soon_exits_with_one(bot: Bot) -> None:
     assert "expired 2 days ago" in told  # as pages say it: whole days that have passed
     assert "expires in 10 days" in told
     assert "acme/gone" in run("list_certificates", "--expiring-within", "0").out
+    many = run("list_certificates", "--expiring-within", "30").err
+    assert many == "2 client certificates expiring within 30 days.\n"
+    none = run("list_certificates", "--expiring-within", "30", "--radar").err
+    assert none == "No client certificate without clientAuth, now or when renewed, expiring within 30 days.\n"
 
 
 @pytest.mark.parametrize("days", ["-5", "soon", "99999"])
