@@ -135,15 +135,28 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps the connections
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 CACHES = {"default": env.cache("CACHE_URL", "locmemcache://")}
-# Periodic work: name → (function by its path, as URLs name views; seconds between two starts). See `jobs.duties`.
-DUTIES: dict[str, tuple[str, int]] = {
-    "renewals": ("certificates.services.renewing.queue_due_renewals", 60),
-    "forget-ended-tasks": ("botplatform.jobs.services.forget_ended_tasks", 3600),
-    "deliver-notifications": ("botplatform.notifications.services.delivering.deliver_due", 10),
-    "promote-renewals": ("servicenodes.services.auto_promoting.promote_proven", 30),
-    "start-re-tests": ("servicenodes.services.proving.start_due_retests", 5),
-    "watch-expiry": ("certificates.services.expiry.watch_expiry", 900),
-    "watch-server-certificates": ("servicenodes.services.server_certificates.watch_server_certificates", 900),
+# Periodic work: name → (what it does, in words; function by its path, as URLs name views; seconds between two starts).
+# See `jobs.duties`.
+DUTIES: dict[str, tuple[str, str, int]] = {
+    "renewals": ("Begin renewals that are due", "certificates.services.renewing.queue_due_renewals", 60),
+    "forget-ended-tasks": ("Clear ended tasks from the queue", "botplatform.jobs.services.forget_ended_tasks", 3600),
+    "deliver-notifications": (
+        "Send mail and webhooks",
+        "botplatform.notifications.services.delivering.deliver_due",
+        10,
+    ),
+    "promote-renewals": (
+        "Test and promote what renewals staged",
+        "servicenodes.services.auto_promoting.promote_proven",
+        30,
+    ),
+    "start-re-tests": ("Test nodes again after a promotion", "servicenodes.services.proving.start_due_retests", 5),
+    "watch-expiry": ("Remind of certificates that expire", "certificates.services.expiry.watch_expiry", 900),
+    "watch-server-certificates": (
+        "Remind of servers’ certificates that expire",
+        "servicenodes.services.server_certificates.watch_server_certificates",
+        900,
+    ),
 }
 # How lower packages reach other hosts (`botplatform.outbound`): through the only package that opens sockets.
 OUTBOUND_CONNECTOR = "servicenodes.services.outbound.send"

@@ -29,8 +29,8 @@ class IssuerKind(models.TextChoices):
 class Challenge(models.TextChoices):
     """How the operator's hook proves to an ACME CA that a name is ours."""
 
-    HTTP_01 = "http-01"
-    DNS_01 = "dns-01"
+    HTTP_01 = "http-01", "HTTP: a page at the name itself (http-01)"
+    DNS_01 = "dns-01", "DNS: a TXT record beside the name (dns-01)"
 
 
 class CertificateIssuerQuerySet(models.QuerySet["CertificateIssuer"]):

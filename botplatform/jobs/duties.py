@@ -1,8 +1,8 @@
 """Duties: periodic work. Each finds what is due in its own rows and does it, or queues it when it takes long.
 
-`settings.DUTIES` names them: name → (path of a function, seconds between two starts). The function takes no argument
-and returns how many things it did. A lease keeps a duty to one worker at a time, on however many hosts. The lease of
-a worker that was killed runs out and the duty is begun anew, so being done twice must do no harm.
+`settings.DUTIES` names them: name → (what it does, path of a function, seconds between two starts). The function takes
+no argument and returns how many things it did. A lease keeps a duty to one worker at a time, on however many hosts.
+The lease of a worker that was killed runs out and the duty is begun anew, so being done twice must do no harm.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ def due(now: datetime) -> list[str]:
 class DutyState:
     """How a duty stands, for a person. `row` is None before it was first begun."""
 
-    name: str
+    title: str
     row: Duty | None
 
 
 def states() -> list[DutyState]:
     """Every duty of the settings. One query."""
     rows = {row.name: row for row in Duty.objects.all()}
-    return [DutyState(name.replace("-", " "), rows.get(name)) for name in settings.DUTIES]
+    return [DutyState(title, rows.get(name)) for name, (title, _, _) in settings.DUTIES.items()]
 
 
 def claim(name: str) -> datetime | None:
@@ -73,7 +73,7 @@ def claim(name: str) -> datetime | None:
 
 
 def _do(name: str) -> int:
-    path, _ = settings.DUTIES[name]
+    _, path, _ = settings.DUTIES[name]
     try:
         return int(import_string(path)())
     finally:
@@ -84,7 +84,7 @@ def _finish(name: str, lease: datetime, begun_at: datetime, future: Future[int])
     """Runs in the thread of the duty, when it has ended or was never begun."""
     if future.cancelled():
         return
-    _, every_s = settings.DUTIES[name]
+    _, _, every_s = settings.DUTIES[name]
     failure = future.exception()
     if failure is not None:
         log.error("duty_failed", duty=name, exc_info=failure)

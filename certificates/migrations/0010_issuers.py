@@ -37,7 +37,14 @@ class Migration(migrations.Migration):
                 ("url", models.CharField(max_length=500)),
                 (
                     "challenge",
-                    models.CharField(blank=True, choices=[("http-01", "Http 01"), ("dns-01", "Dns 01")], max_length=10),
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("http-01", "HTTP: a page at the name itself (http-01)"),
+                            ("dns-01", "DNS: a TXT record beside the name (dns-01)"),
+                        ],
+                        max_length=10,
+                    ),
                 ),
                 ("contact", models.EmailField(blank=True, max_length=254)),
                 ("eab_kid", models.CharField(blank=True, max_length=200)),

@@ -253,11 +253,13 @@ def test_the_settings_page_shows_no_secret(sign_in: SignIn, auditor: User, setti
     assert settings.SECRET_KEY not in page
 
 
-def test_the_settings_page_tells_of_background_work(sign_in: SignIn, auditor: User) -> None:
+def test_the_settings_page_tells_of_background_work(sign_in: SignIn, auditor: User, settings: Settings) -> None:
     client, now = sign_in(auditor), timezone.now()
     page = client.get("/settings/").content.decode()
     assert "No worker is running" in page
     assert "as soon as a worker runs" in page
+    assert all(title in page for title, _, _ in settings.DUTIES.values())
+    assert "Start re tests" not in page
     WorkerHeartbeat.objects.beat(name="host:1", concurrency=4, now=now)
     lease = now + timedelta(minutes=1)
     assert Duty.objects.claim(name="forget-ended-tasks", now=now, lease_until=lease)
@@ -267,6 +269,8 @@ def test_the_settings_page_tells_of_background_work(sign_in: SignIn, auditor: Us
     assert "Running" in page
     Duty.objects.finish(name="forget-ended-tasks", lease_until=lease, due_at=now, ended_at=now, error="LookupError")
     assert "Failed" in client.get("/settings/").content.decode()
+    Duty.objects.update(error="")
+    assert "Done" in client.get("/settings/").content.decode()
 
 
 # --- Who may see what -------------------------------------------------------------------------------------------------

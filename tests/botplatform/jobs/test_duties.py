@@ -28,7 +28,7 @@ HERE = "tests.botplatform.jobs.duties."
 
 @pytest.fixture(autouse=True)
 def fresh(settings: Settings) -> Iterator[None]:
-    settings.DUTIES = {"count": (f"{HERE}count", 60), "fail": (f"{HERE}fail", 60), "wait": (f"{HERE}wait", 60)}
+    settings.DUTIES = {name: (name.title(), f"{HERE}{name}", 60) for name in ("count", "fail", "wait")}
     duties.done.clear()
     duties.hold.set()
     yield

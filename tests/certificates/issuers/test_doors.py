@@ -83,8 +83,10 @@ def test_acme_says_what_the_operator_has_to_do(sign_in: SignIn, manager: User, b
     client = sign_in(manager)
     assert "set ACME_HOOK" in client.post("/bots/acme/issuers/create/acme/", typed).content.decode()
     settings.ACME_HOOK = "/bin/true"
+    words = "DNS: a TXT record beside the name (dns-01)"
+    assert words in client.get("/bots/acme/issuers/create/acme/").content.decode()
     assert client.post("/bots/acme/issuers/create/acme/", typed).status_code == 302
-    assert "by the operator’s hook" in client.get("/bots/acme/issuers/ca/").content.decode()
+    assert f"{words}, by the operator’s hook" in client.get("/bots/acme/issuers/ca/").content.decode()
 
 
 def test_the_check_says_what_the_ca_says(
