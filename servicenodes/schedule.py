@@ -22,8 +22,8 @@ MOST = 200  # of each source: who has more expiring at once does not read a list
 def schedule_for(user: User, now: datetime) -> list[Plan]:
     """What ends, or is reminded of, within the next 90 days: what comes next first."""
     found = _endings(user, None, now + AHEAD + HORIZON, now)
-    shown = [plan for plan in plans(found, viewer=user, now=now) if _moment(plan) <= now + AHEAD]
-    return sorted(shown, key=_moment)
+    shown = [plan for plan in plans(found, viewer=user, now=now) if _moment(plan, now) <= now + AHEAD]
+    return sorted(shown, key=lambda plan: _moment(plan, now))
 
 
 def endings_of_bot(bot: Bot, now: datetime) -> list[Ending]:
@@ -31,8 +31,10 @@ def endings_of_bot(bot: Bot, now: datetime) -> list[Ending]:
     return sorted(_endings(None, bot, now + YEARS, now), key=lambda ending: ending.not_after)
 
 
-def _moment(plan: Plan) -> datetime:
+def _moment(plan: Plan, now: datetime) -> datetime:
     """When something happens next: a reminder, else the end."""
+    if plan.due:
+        return now
     return plan.coming[0] if plan.coming else plan.ending.not_after
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -76,6 +77,15 @@ class DeliveryState(models.TextChoices):
     FAILED = "failed"  # given up
 
 
+class Standing(StrEnum):
+    """Where a delivery is, for people; the best first."""
+
+    SENT = "sent"
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    FAILED = "failed"
+
+
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     """Reads of the outbox."""
 
@@ -144,6 +154,14 @@ class Delivery(models.Model):
         return f"{self.title} → {self.recipient}"
 
     @property
+    def standing(self) -> Standing:
+        """Whether the peer accepted it, and if not, whether it is tried for the first time or again."""
+        if self.state in {DeliveryState.SENT, DeliveryState.FAILED}:
+            return Standing(self.state)
+        failed_before = self.attempt - (self.state == DeliveryState.SENDING)
+        return Standing.RETRYING if failed_before > 0 else Standing.WAITING
+
+    @property
     def to(self) -> str:
         """The recipient in words: an address, or an endpoint's host. Needs `endpoint` loaded."""
         if self.channel == Channel.MAIL:
@@ -166,11 +184,22 @@ class Reminder(models.Model):
         ordering = ("-created_at",)
         constraints = (models.UniqueConstraint(name="reminder_once", fields=("subject", "threshold_s")),)
 
-    recipients: int  # these two are set by `services.reminding.plans`
+    standings: list[Standing]  # these two are set by `services.reminding.plans`
     deliveries: list[Delivery]
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def outcome(self) -> str:
+        """What became of its deliveries: “2 sent, 1 failed”. Empty: nobody had an address."""
+        numbers = ((self.standings.count(standing), standing) for standing in Standing)
+        return ", ".join(f"{number} {standing}" for number, standing in numbers if number)
+
+    @property
+    def worst(self) -> Standing | None:
+        """How it stands with the recipient whom it reached least."""
+        return next((standing for standing in reversed(Standing) if standing in self.standings), None)
 
     @property
     def threshold(self) -> timedelta:

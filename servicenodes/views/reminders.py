@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from botplatform.accounts.models import User
 from botplatform.bots.access import public, require_permission
 from botplatform.bots.roles import Permission
+from botplatform.jobs.heartbeat import worker_alive
 from botplatform.notifications.icalendar import Event
 from botplatform.notifications.icalendar import calendar as written
 from botplatform.notifications.models import Delivery, DeliveryState
@@ -39,6 +40,7 @@ def upcoming(request: HttpRequest) -> HttpResponse:
         "failed": deliveries.filter(state=DeliveryState.FAILED).count(),
         "mail_is_printed": settings.EMAIL_BACKEND == PRINTED,
         "security_email": settings.SECURITY_EMAIL,
+        "no_worker": not worker_alive(timezone.now()),
     }
     return render(request, "servicenodes/reminders.html", context)
 

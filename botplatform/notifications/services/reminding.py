@@ -97,17 +97,21 @@ def left(time: timedelta) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was told of an ending, newest first with its deliveries, and when reminders come next."""
+    """What was told of an ending, newest first with its deliveries, and when reminders come next.
+
+    `due`: one is due already; the duty sends it when it looks next.
+    """
 
     ending: Ending
     told: list[Reminder]
+    due: bool
     coming: list[datetime]
 
 
 def plans(endings: Sequence[Ending], *, viewer: User, now: datetime) -> list[Plan]:
     """The schedule of each, soonest end first. Two queries.
 
-    Each reminder has `recipients`, how many were told, and `deliveries`, those of them that `viewer` may see.
+    Each reminder has `standings`, one for each recipient, and `deliveries`, those of them that `viewer` may see.
     """
     ordered = sorted(endings, key=lambda ending: ending.not_after)
     reminders: dict[str, list[Reminder]] = {}
@@ -115,13 +119,14 @@ def plans(endings: Sequence[Ending], *, viewer: User, now: datetime) -> list[Pla
         reminders.setdefault(row.subject, []).append(row)
     rows = {row.key: row for found in reminders.values() for row in found}
     for row in rows.values():
-        row.recipients, row.deliveries = 0, []
+        row.standings, row.deliveries = [], []
     for delivery in Delivery.objects.filter(key__in=rows).select_related("endpoint").order_by("channel", "recipient"):
-        rows[delivery.key].recipients += 1
+        rows[delivery.key].standings.append(delivery.standing)
         if delivery.bot_id or viewer.is_staff:  # as `visible_to` has it; the endings are in sight
             rows[delivery.key].deliveries.append(delivery)
-    return [
-        Plan(ending, told, coming(ending, [row.threshold for row in told], now))
-        for ending in ordered
-        for told in (reminders.get(ending.subject, []),)
-    ]
+    return [_plan(ending, reminders.get(ending.subject, []), now) for ending in ordered]
+
+
+def _plan(ending: Ending, told: list[Reminder], now: datetime) -> Plan:
+    known = [row.threshold for row in told]
+    return Plan(ending, told, due(ending, known, now) is not None, coming(ending, known, now))

@@ -14,6 +14,7 @@ from pytest_django import Settings
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
+from botplatform.jobs.models import WorkerHeartbeat
 from botplatform.notifications.models import CalendarFeed, Delivery, DeliveryState, WebhookEndpoint
 from botplatform.notifications.services.calendars import MOST_OF_ONE
 from botplatform.notifications.services.outbox import post
@@ -144,7 +145,7 @@ def test_what_comes_next_and_what_was_told(
     plans = sign_in(viewer).get("/reminders/").context["plans"]
     assert [plan.ending.name for plan in plans] == ["acme/soon", "acme/later"]
     assert [len(plan.coming) for plan in plans] == [5, 7]
-    assert [plan.told[0].recipients if plan.told else None for plan in plans] == [1, None]
+    assert [plan.told[0].outcome if plan.told else None for plan in plans] == ["1 waiting", None]
     assert "security@example.com" in text(sign_in(viewer), "/bots/acme/certificates/soon/")
 
 
@@ -156,7 +157,7 @@ def test_the_recipients_of_the_platform_are_not_everybodys_business(
     expiring(None, "shared", now, 5)
     watch_expiry()
     page = text(sign_in(viewer), "/platform/certificates/shared/")
-    assert "1 recipient" in page
+    assert "1 waiting" in page
     assert "root@example.com" not in page
     assert "root@example.com" in text(sign_in(administrator), "/platform/certificates/shared/")
 
@@ -164,7 +165,7 @@ def test_the_recipients_of_the_platform_are_not_everybodys_business(
 def test_nobody_to_tell_is_said(bot: Bot, viewer: User, sign_in: SignIn, now: datetime) -> None:
     expiring(bot, "soon", now, 5)
     watch_expiry()
-    assert "Told nobody, for want of an address" in text(sign_in(viewer), "/bots/acme/certificates/soon/")
+    assert "Nobody was told, for want of an address" in text(sign_in(viewer), "/bots/acme/certificates/soon/")
     assert "Nobody is told by mail" in text(sign_in(viewer), "/bots/acme/notifications/")
 
 
@@ -189,3 +190,49 @@ def test_a_list_costs_the_same_however_long(bot: Bot, administrator: User, sign_
                 text(client, "/reminders/")
             counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_what_became_of_a_reminder_is_told_as_it_is(
+    bot: Bot, owner: User, viewer: User, sign_in: SignIn, now: datetime, settings: Settings
+) -> None:
+    settings.SECURITY_EMAIL, client = "security@example.com", sign_in(viewer)
+    owner.email = "owner@example.com"
+    owner.save(update_fields=["email"])
+    expiring(bot, "soon", now, 20)
+
+    def told() -> set[str]:
+        pages = [text(client, "/reminders/"), text(client, "/bots/acme/certificates/soon/")]
+        words = ("2 waiting", "1 waiting", "1 retrying", "1 sent", "2 sent", "1 failed", "due now", "none yet")
+        return {word for word in words for page in pages if word in page}
+
+    assert told() == {"due now", "none yet"}, "nobody has looked at it yet"
+    watch_expiry()
+    assert told() == {"2 waiting"}
+    first, second = Delivery.objects.order_by("recipient")
+    for state, attempt, expected in (
+        (DeliveryState.SENDING, 1, {"2 waiting"}),
+        (DeliveryState.WAITING, 1, {"1 waiting", "1 retrying"}),
+        (DeliveryState.SENDING, 2, {"1 waiting", "1 retrying"}),
+        (DeliveryState.FAILED, 8, {"1 waiting", "1 failed"}),
+    ):
+        Delivery.objects.filter(pk=first.pk).update(state=state, attempt=attempt)
+        assert told() == expected
+    Delivery.objects.filter(pk=second.pk).update(state=DeliveryState.SENT, sent_at=now)
+    assert told() == {"1 sent", "1 failed"}
+
+
+def test_an_end_that_nobody_has_looked_at_is_no_end_of_reminders(
+    bot: Bot, viewer: User, sign_in: SignIn, now: datetime
+) -> None:
+    expiring(bot, "gone", now, -1)
+    client = sign_in(viewer)
+    page = text(client, "/reminders/")
+    assert "due now" in page
+    assert "no more" not in page
+    assert "No worker is running: no reminder goes out" in page
+    assert "A reminder is due now" in text(client, "/bots/acme/certificates/gone/")
+    watch_expiry()
+    WorkerHeartbeat.objects.beat(name="host:1", concurrency=1, now=now)
+    page = text(client, "/reminders/")
+    assert "no more" in page
+    assert "No worker is running" not in page
