@@ -46,6 +46,7 @@ CHECKS: list[Any] = [
     response_headers_conformance,
     allow_header_conformance,
 ]
+PARTS = 4
 ONE = "00000000-0000-0000-0000-000000000001"
 EXISTING = {"bot": "acme", "node": "pay", "name": "api", "number": "1", "test": ONE, "alarm": ONE}
 SCOPES = {
@@ -56,10 +57,9 @@ SCOPES = {
 }
 
 
-@pytest.fixture(params=sorted(SCOPES))
-def authorization(request: pytest.FixtureRequest, bot: Bot, administrator: User, developer: User, owner: User) -> str:
-    """The header of a token of each scope; and one object of each kind, at the names of `EXISTING`."""
-    of, one_bot, permissions = SCOPES[request.param]
+@pytest.fixture
+def authorizations(bot: Bot, administrator: User, developer: User, owner: User) -> list[str]:
+    """The headers of a token of each scope; and one object of each kind, at the names of `EXISTING`."""
     issued = CA.root().issue("client.example")
     versions = [make_certificate(whose, "api", issued=issued).versions.get() for whose in (bot, None)]
     for version in versions:
@@ -70,8 +70,11 @@ def authorization(request: pytest.FixtureRequest, bot: Bot, administrator: User,
     make_test(node, id=EXISTING["test"], verdict="address_denied", report=REPORT)
     make_alarm(node, versions[0], id=EXISTING["alarm"])
     users = {"administrator": administrator, "developer": developer, "owner": owner}
-    _, text = make_token(users[of], *([bot] if one_bot else []), permissions=permissions)
-    return f"Bearer {text}"
+    tokens = [
+        make_token(users[of], *([bot] if one_bot else []), permissions=permissions)
+        for of, one_bot, permissions in SCOPES.values()
+    ]
+    return [f"Bearer {text}" for _, text in tokens]
 
 
 @contextmanager
@@ -91,15 +94,17 @@ def undone() -> Iterator[None]:
 
 
 @pytest.mark.django_db
-def test_every_operation(authorization: str, settings: Any) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_operation(part: int, authorizations: list[str], settings: Any) -> None:
+    """Each request is made with a token of each scope. In parts, so that processes can share them."""
     settings.API_CALLS_PER_MINUTE = 0
     schema = schemathesis.openapi.from_dict(openapi(api))
     schema.app = WSGIHandler()
     operations: list[Any] = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]
     assert len(operations) > 30
-    for operation in operations:
+    for operation in operations[part::PARTS]:
         for kind in kinds(operation):
-            attempt(kind, authorization)
+            attempt(kind, authorizations)
 
 
 def kinds(operation: Any) -> Iterator[st.SearchStrategy[Any]]:
@@ -112,7 +117,7 @@ def kinds(operation: Any) -> Iterator[st.SearchStrategy[Any]]:
                 yield operation.as_strategy(mode, path_parameters=existing)
 
 
-def attempt(kind: st.SearchStrategy[Any], authorization: str) -> None:
+def attempt(kind: st.SearchStrategy[Any], authorizations: list[str]) -> None:
     @hypothesis.settings(
         max_examples=EXAMPLES,
         deadline=None,
@@ -122,9 +127,10 @@ def attempt(kind: st.SearchStrategy[Any], authorization: str) -> None:
     )
     @hypothesis.given(case=kind)
     def run(case: Any) -> None:
-        with undone():
-            response = case.call(headers={"Authorization": authorization})
-        case.validate_response(response, checks=CHECKS)
+        for authorization in authorizations:
+            with undone():
+                response = case.call(headers={"Authorization": authorization})
+            case.validate_response(response, checks=CHECKS)
 
     run()
 
