@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from botplatform.errors import InvalidInput
@@ -16,6 +17,7 @@ DEFAULT_TIMEOUT_S = 20  # the builder's own
 MOST_NODES = 500
 MOST_LEVELS = 20  # of nodes within nodes
 LONGEST_ID = 60
+MOST_NOTES = 20  # of one node
 
 
 def read_bot(definition: Any, config: Any) -> BotDefinition:
@@ -44,6 +46,7 @@ class _Reader:
         self._components = components
         self._environment = environment
         self._language = language
+        self._read: dict[str, NodeDefinition] = {}  # by component: many dialogs may share one
         self.nodes: dict[str, NodeDefinition] = {}
         self.left_out: list[LeftOut] = []
 
@@ -52,17 +55,20 @@ class _Reader:
             dialog = _local_name(found, self._language)
             for stub in service_stubs(found):
                 key = f"{_id(found.get('_id'), 'A dialog')}/{_id(stub.get('nodeId'), 'A service node')}"
-                self._take(key, dialog, an_object(self._components.get(text(stub.get("componentId")))))
+                self._take(key, dialog, text(stub.get("componentId")))
                 if len(self.nodes) + len(self.left_out) > MOST_NODES:
                     raise refuse(f"The bot definition holds more than {MOST_NODES} service nodes.")
 
-    def _take(self, key: str, dialog: str, component: dict[str, Any]) -> None:
+    def _take(self, key: str, dialog: str, component_id: str) -> None:
+        component = an_object(self._components.get(component_id))
         name = label(component.get("name")) or "Unnamed service node"
         if why := self._why_not(key, component):
             self.left_out.append(LeftOut(f"{dialog} / {name}" if dialog else name, why))
             return
         try:
-            self.nodes[key] = read_node(key, dialog, name, component, self._environment)
+            if component_id not in self._read:
+                self._read[component_id] = read_node(key, dialog, name, component, self._environment)
+            self.nodes[key] = replace(self._read[component_id], key=key, dialog=dialog)
         except InvalidInput as error:
             if error.code == "definition_unreadable":
                 raise
@@ -111,7 +117,9 @@ def read_node(
         body=body,
         timeout_s=timeout_s or DEFAULT_TIMEOUT_S,
         variables=dict(sorted(variables.names.items())),
-        notes=tuple(notes),
+        notes=tuple(notes)
+        if len(notes) <= MOST_NOTES
+        else (*notes[:MOST_NOTES], f"And {len(notes) - MOST_NOTES} more."),
     )
 
 

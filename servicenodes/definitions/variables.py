@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from servicenodes.secret_headers import is_credential
 
-_TEMPLATE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_TEMPLATE = re.compile(r"\{\{([^{}]*)\}\}")  # one way only to match: foreign text must not make it try many
 _NO_LETTER = re.compile(r"[^A-Za-z0-9]+")
 LONGEST_NAME = 63
 MOST_TEMPLATES = 200  # in one text
@@ -41,15 +41,15 @@ class Variables:
         if template.count("{{") > MOST_TEMPLATES:
             raise ValueError(f"it holds more than {MOST_TEMPLATES} variables")
         known = _TEMPLATE.sub(lambda found: self._value(found, secrets=secrets), template)
-        return _TEMPLATE.sub(lambda found: f"{{{{{self._name(found[1])}}}}}", known)
+        return _TEMPLATE.sub(lambda found: f"{{{{{self._name(found[1].strip())}}}}}", known)
 
     def holds_secret(self, template: str) -> bool:
         """Whether a known credential is filled into it."""
-        keys = (_key(found[1]) for found in _TEMPLATE.finditer(template))
+        keys = (_key(found[1].strip()) for found in _TEMPLATE.finditer(template))
         return any(self._environment.get(key) and is_secret(key, self._environment[key]) for key in keys)
 
     def _value(self, found: re.Match[str], *, secrets: bool) -> str:
-        key = _key(found[1])
+        key = _key(found[1].strip())
         value = self._environment.get(key, "")
         return value if value and (secrets or not is_secret(key, value)) else found[0]
 

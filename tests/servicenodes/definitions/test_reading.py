@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -164,6 +165,24 @@ def test_nodes_within_nodes_and_components_used_twice() -> None:
     found = read_bot(bot, CONFIG)
     assert [node.key for node in found.nodes] == ["dg-1/nd-0", "dg-1/nd-9", "dg-2/nd-0"]
     assert "same id" in found.left_out[0].why
+
+
+def test_foreign_text_costs_its_length_and_no_more() -> None:
+    """Measured in CPU time, against reading a small one: it would take minutes."""
+    spaces = "{{" + " " * 1900 + "x"
+    shared = component(
+        payload={"type": "raw", "value": "%41" * 1_000_000},
+        headers=headers(**dict.fromkeys(map(str, range(20_000)), "v")),
+    )
+    whole = definition(shared, component("Spaces", endPoint=end_point(f"https://a.example/{spaces}")))
+    nodes = whole["dialogs"][0]["nodes"]
+    nodes += [{"type": "service", "nodeId": f"more-{number}", "componentId": "dc-0"} for number in range(400)]
+    begun = time.process_time()
+    bot = read_bot(whole, CONFIG)
+    assert time.process_time() - begun < 20
+    assert len(bot.nodes) == 402
+    assert {len(node.notes) for node in bot.nodes if node.name == "GetBalance"} == {21}
+    assert bot.nodes[0].notes[-1].startswith("And 19")
 
 
 def test_a_tower_of_groups_is_refused() -> None:
