@@ -15,9 +15,8 @@ from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize
 from botplatform.bots.roles import Permission
 from botplatform.errors import InvalidInput
-from certificates.models import CertificateVersion, ClientCertificate
+from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
 from certificates.services import defaults
-from certificates.services.rotation import rollback_target
 
 MOST_DAYS = 90
 
@@ -35,7 +34,7 @@ def set_fallback(*, actor: Actor, certificate: ClientCertificate, days: int) -> 
     locked = defaults.lock_certificate(certificate)
     before = locked.fallback_days
     if days != before:
-        opens = days and rollback_target(locked) is not None
+        opens = days and _before(locked) is not None
         locked.fallback_days = days
         locked.fallback_until = timezone.now() + timedelta(days=days) if opens else None
         locked.save(update_fields=["fallback_days", "fallback_until"])
@@ -49,5 +48,12 @@ def earlier_version(certificate: ClientCertificate) -> CertificateVersion | None
     now = timezone.now()
     if not ClientCertificate.objects.filter(pk=certificate.pk, fallback_until__gt=now).exists():
         return None
-    earlier = rollback_target(certificate)
+    earlier = _before(certificate)
     return earlier if earlier is not None and earlier.not_before <= now < earlier.not_after else None
+
+
+def _before(certificate: ClientCertificate) -> CertificateVersion | None:
+    """The version that was active just before, unless it is destroyed. Never an older one: it was replaced long ago."""
+    earlier = certificate.versions.filter(turn__isnull=False).exclude(status=VersionStatus.ACTIVE)
+    found: CertificateVersion | None = earlier.order_by("-turn").first()
+    return found if found is not None and found.status == VersionStatus.RETIRED else None

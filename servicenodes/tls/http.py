@@ -18,6 +18,11 @@ CERTIFICATE_TEXTS = (
     (b"no required ssl certificate was sent", "no_certificate"),
     (b"the ssl certificate error", "certificate_error"),
 )
+# The page that nginx and its kind make themselves. Only its beginning tells: the words may stand in any other answer.
+_CERTIFICATE_PAGE = re.compile(
+    rb"\s*<html>\s*<head>\s*<title>400 (No required SSL certificate was sent|The SSL certificate error)</title>",
+    re.IGNORECASE,
+)
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r\n]")
 
 
@@ -110,6 +115,15 @@ def certificate_text(status: int, body: bytes) -> str | None:
         if text in lower:
             return word
     return {495: "certificate_error", 496: "no_certificate"}.get(status)
+
+
+def certificate_page(status: int, body: bytes) -> str | None:
+    """Which complaint about the certificate an answer is, and not only holds: an application has not seen the request.
+
+    The words alone may be an echo of what the caller sent.
+    """
+    found = _CERTIFICATE_PAGE.match(body[:MAX_RAW]) if status == 400 else None
+    return certificate_text(status, found[1] if found else b"") if status in TELLING_STATUSES else None
 
 
 def _header_lines(method: str, host_header: str, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

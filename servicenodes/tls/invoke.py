@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from certificates.pki.credential import Credential
-from servicenodes.tls.http import MAX_RAW, TELLING_STATUSES, certificate_text
+from servicenodes.tls.http import MAX_RAW, certificate_page
 from servicenodes.tls.invoke_failure import CallFailed, broken_answer, busy, failed, host_not_allowed, unanswered
 from servicenodes.tls.invoke_http import MAX_BODY, Answer, BrokenAnswer
 from servicenodes.tls.invoke_pool import MAX_CONNECTIONS, Connection, PoolBusy
@@ -138,10 +138,7 @@ class _Exchange:
     @property
     def _complaint(self) -> str | None:
         """What the answer says about our certificate, if it is an answer of that kind."""
-        status = self._answer.status
-        if status not in TELLING_STATUSES:
-            return None
-        return certificate_text(status, bytes(self._answer.body[:MAX_RAW]))
+        return certificate_page(self._answer.status or 0, bytes(self._answer.body[:MAX_RAW]))
 
     def _timing(self, started: float) -> dict[str, float]:
         timing = {} if self._reused else dict(self._connection.timing_ms)

@@ -58,10 +58,16 @@ class CallFailed(ConnectionPhaseError):
 
     @property
     def certificate_refused(self) -> bool:
-        """Whether the server is known to have refused the certificate that was presented, before any application."""
+        """Whether the server is known to have refused the certificate that was presented, before any application.
+
+        That none was sent is no complaint of the server that was shown one: somebody behind it was not.
+        """
         real = self.observation.real
-        shown = real is not None and real.sent is Sent.CERTIFICATE and not self.reused
-        return shown and self.verdict is Verdict.REJECTED and self.certainty in SURE
+        if real is None or real.sent is not Sent.CERTIFICATE or self.reused:
+            return False
+        by_page = real.http is not None and real.http.status == 400 and self.reason == Reason.CERTIFICATE_ERROR
+        aloud = self.layer is Layer.CLIENT_CERTIFICATE or by_page
+        return aloud and self.verdict is Verdict.REJECTED and self.certainty in SURE
 
 
 def _outcome(judgement: Judgement, request_sent: bool) -> str:

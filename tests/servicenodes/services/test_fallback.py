@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -26,7 +27,7 @@ from servicenodes.services.answers import answer_as_json
 from servicenodes.services.invoking import CallFailed, invoke_node
 from servicenodes.services.trying import try_call
 from tests.factories import add_version
-from tests.servers import nginx_server
+from tests.servers import nginx_server, python_server
 from tests.servicenodes.services.proving import Banks, banks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -119,6 +120,69 @@ def test_a_rejection_in_http_falls_back_too(
     assert (outcome.status < 400, outcome.version, outcome.fell_back_from) == (True, 1, 2)
 
 
+NOT_SENT = (
+    b"<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>\r\n<body>"
+    b"<center>No required SSL certificate was sent</center></body></html>"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "page", "rejected"),
+    [
+        (b"400 Bad Request", b'{"error": "no such account: The SSL certificate error"}', False),
+        (b"400 Bad Request", b"<html><head><title>Oops</title></head>The SSL certificate error</html>", False),
+        (b"400 Bad Request", NOT_SENT, True),
+        (b"495 SSL Certificate Error", b"", True),
+    ],
+    ids=["echo", "page with the words", "page passed on", "unofficial status"],
+)
+def test_what_an_application_has_seen_is_never_repeated(
+    both: Banks, bot: Bot, certificate: ClientCertificate, operator: Actor, status: bytes, page: bytes, rejected: bool
+) -> None:
+    """Both versions are trusted, so each request reaches the application."""
+    reached: list[bytes] = []
+
+    def application(connection: ssl.SSLSocket) -> None:
+        reached.append(connection.recv(65536))
+        head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(page))
+        connection.sendall(head + page)
+
+    server = both.servers.issue("localhost", eku=("serverAuth",), san=("localhost",))
+    with python_server(server, client_ca=both.old, behaviour=application) as peer:
+        peer.trust(both.new)
+        node = both.node(bot, "app", peer, certificate)
+        set_fallback(actor=operator, certificate=certificate, days=1)
+        if rejected:
+            with pytest.raises(CallFailed) as failed:
+                invoke_node(actor=operator, node=node)
+            assert not failed.value.certificate_refused
+        else:
+            assert invoke_node(actor=operator, node=node).body == page
+    assert len(reached) == 1
+
+
+def test_a_server_that_let_the_certificate_in_before_does_not_refuse_it_on_the_same_connection(
+    both: Banks, bot: Bot, certificate: ClientCertificate, operator: Actor
+) -> None:
+    reached: list[bytes] = []
+    page = NOT_SENT.replace(b"No required SSL certificate was sent", b"The SSL certificate error")
+
+    def application(connection: ssl.SSLSocket) -> None:
+        for status, body in ((b"200 OK", b"fine"), (b"400 Bad Request", page)):
+            reached.append(connection.recv(65536))
+            connection.sendall(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body)
+
+    server = both.servers.issue("localhost", eku=("serverAuth",), san=("localhost",))
+    with python_server(server, client_ca=both.old, behaviour=application) as peer:
+        peer.trust(both.new)
+        node = both.node(bot, "app", peer, certificate)
+        set_fallback(actor=operator, certificate=certificate, days=1)
+        assert invoke_node(actor=operator, node=node).status == 200
+        with pytest.raises(CallFailed) as failed:
+            invoke_node(actor=operator, node=node)
+    assert (failed.value.reused, failed.value.certificate_refused, len(reached)) == (True, False, 2)
+
+
 def test_what_is_no_rejection_does_not_fall_back(
     both: Banks, bot: Bot, certificate: ClientCertificate, operator: Actor
 ) -> None:
@@ -149,6 +213,21 @@ def test_what_is_gone_is_not_presented(
     set_fallback(actor=operator, certificate=certificate, days=1)
     assert invoke_node(actor=operator, node=slow).version == 1
     destroy(actor=operator, certificate=certificate, number=1)
+    with pytest.raises(CallFailed):
+        invoke_node(actor=operator, node=slow)
+
+
+def test_an_older_version_than_the_one_before_is_not_presented(
+    both: Banks, slow: ServiceNode, certificate: ClientCertificate, operator: Actor
+) -> None:
+    """Version 2 was destroyed because it was stolen; version 1, which the bank would take, was replaced before it."""
+    add_version(certificate, both.new.issue("three.example"), number=3, status=VersionStatus.STAGED)
+    promote(actor=operator, certificate=certificate)
+    destroy(actor=operator, certificate=certificate, number=2)
+    set_fallback(actor=operator, certificate=certificate, days=1)
+    certificate.refresh_from_db()
+    assert certificate.fallback_until is None, "nothing to fall back to"
+    ClientCertificate.objects.update(fallback_until=timezone.now() + timedelta(days=1))
     with pytest.raises(CallFailed):
         invoke_node(actor=operator, node=slow)
 
