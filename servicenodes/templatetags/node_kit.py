@@ -73,6 +73,7 @@ REASONS = {
     "not_http": "The answer is not HTTP",
     "broken_off": "Broken off",
     "answers_differ": "Different answers with and without",
+    "out_of_order": "The server is out of order",
     "host_not_allowed": "Not among the allowed hosts",
     "busy": "All connections were busy",
     "too_slow": "Too slow",

@@ -174,6 +174,7 @@ ADVICE: dict[Key, tuple[str, ...]] = {
         "Test a path that an accepted caller may use.",
         ASK_BACKEND,
     ),
+    (V.INCONCLUSIVE, R.OUT_OF_ORDER): ("Test again when the server answers as usual.", ASK_BACKEND),
     (V.INCONCLUSIVE, None): ("Test again.", ASK_BACKEND),
 }
 

@@ -68,6 +68,7 @@ class Reason(StrEnum):
     NOT_HTTP = "not_http"
     BROKEN_OFF = "broken_off"
     ANSWERS_DIFFER = "answers_differ"
+    OUT_OF_ORDER = "out_of_order"
     HOST_NOT_ALLOWED = "host_not_allowed"
     NO_ACTIVE_VERSION = "no_active_version"
     CANNOT_BE_OPENED = "cannot_be_opened"
@@ -140,7 +141,13 @@ REASONS: dict[Verdict, tuple[str, ...]] = {
     Verdict.NOT_TLS: (Reason.OTHER_PROTOCOL,),
     Verdict.NETWORK_ERROR: tuple(Failure),
     Verdict.ADDRESS_DENIED: (Reason.ADDRESS_NOT_ALLOWED,),
-    Verdict.INCONCLUSIVE: (Reason.SILENCE, Reason.NOT_HTTP, Reason.BROKEN_OFF, Reason.ANSWERS_DIFFER),
+    Verdict.INCONCLUSIVE: (
+        Reason.SILENCE,
+        Reason.NOT_HTTP,
+        Reason.BROKEN_OFF,
+        Reason.ANSWERS_DIFFER,
+        Reason.OUT_OF_ORDER,
+    ),
 }
 # What only the runtime's call can come to, beside the above.
 CALL_REASONS: dict[Verdict, tuple[str, ...]] = {

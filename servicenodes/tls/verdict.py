@@ -255,9 +255,9 @@ def _answered_without_refusal(real: Attempt, control: Attempt | None) -> Ruling:
         return Ruling(Verdict.ACCEPTED, Reason.CONTROL_INCONCLUSIVE, Certainty.MEDIUM, layer)
     if not _same_status(control, real):
         return _answers_differ(control.http.status, real.http.status)
-    certainty = Certainty.CERTAIN if real.http.status < 400 else Certainty.MEDIUM
     if _says_nothing(real.http.status):
-        certainty = Certainty.LOW
+        return Ruling(Verdict.INCONCLUSIVE, Reason.OUT_OF_ORDER, Certainty.LOW, Layer.HTTP)
+    certainty = Certainty.CERTAIN if real.http.status < 400 else Certainty.MEDIUM
     return Ruling(Verdict.ACCEPTED_NOT_ENFORCED, Reason.SAME_WITHOUT_CERTIFICATE, certainty, layer)
 
 
@@ -339,8 +339,8 @@ def _refused_by_application(attempt: Attempt) -> bool:
 
 
 def _says_nothing(status: int) -> bool:
-    """Overloaded, out of order, or too slow: no answer to the question."""
-    return status >= 500 or status in (408, 429)
+    """Overloaded, out of order, or too slow: no answer to the question. 501 is one: this method is not served."""
+    return (status >= 500 and status != 501) or status in (408, 429)
 
 
 def _same_status(one: Attempt, other: Attempt) -> bool:

@@ -84,6 +84,10 @@ SUMMARIES: dict[Key, str] = {
         "{host} answered {status} with the certificate and {control_status} without one, "
         "which does not tell whether it was accepted."
     ),
+    (V.INCONCLUSIVE, R.OUT_OF_ORDER): (
+        "{host} answered {status} with and without the certificate: it is overloaded or out of order, "
+        "so nothing is proven."
+    ),
     (V.INCONCLUSIVE, None): "The conversation with {host} broke off in a way that says nothing about the certificate.",
 }
 

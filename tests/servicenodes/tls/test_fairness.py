@@ -39,7 +39,8 @@ def _answer(connection: ssl.SSLSocket, status: int) -> None:
         (200, 404, V.ACCEPTED, R.PROVEN, C.HIGH),
         (400, 200, V.INCONCLUSIVE, R.ANSWERS_DIFFER, C.LOW),
         (400, 403, V.INCONCLUSIVE, R.ANSWERS_DIFFER, C.LOW),
-        (503, 503, V.ACCEPTED_NOT_ENFORCED, R.SAME_WITHOUT_CERTIFICATE, C.LOW),
+        (503, 503, V.INCONCLUSIVE, R.OUT_OF_ORDER, C.LOW),
+        (501, 501, V.ACCEPTED_NOT_ENFORCED, R.SAME_WITHOUT_CERTIFICATE, C.MEDIUM),
     ],
 )
 def test_what_the_control_attempt_proves(
