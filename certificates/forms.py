@@ -112,6 +112,8 @@ SUBJECT_HELP = f"In RFC 4514 form, for example “{EXAMPLE}”. Ask the CA what 
 KEY_REMARKS = {KeyKind.EC_P256: " (recommended)", KeyKind.ED25519: " (few CAs sign it)"}
 KEY_CHOICES = [(kind.value, display.kind_label(kind) + KEY_REMARKS.get(kind, "")) for kind in KeyKind]
 
+SAN_HELP = f"One a line: {KINDS}. A bare value is a DNS name or an IP address."
+
 
 class RequestForm(forms.Form):
     """Whom the certificate is to be for, and which key it is for. `renews` is the version whose place it takes."""
@@ -128,7 +130,7 @@ class RequestForm(forms.Form):
         max_length=20_000,
         label="Alternative names",
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-        help_text=f"One a line: {KINDS}. A bare value is a DNS name or an IP address.",
+        help_text=SAN_HELP,
     )
     key = forms.ChoiceField(choices=KEY_CHOICES, label="Key", initial=KeyKind.EC_P256.value)
     challenge = forms.CharField(
@@ -145,6 +147,8 @@ class RequestForm(forms.Form):
         if renews is not None:
             blank = f"Left blank: as in version {renews.number}."
             self.fields["subject"].help_text = f"{blank} {SUBJECT_HELP}"
+            if not named:  # nothing was prefilled that somebody could have taken out
+                self.fields["san"].help_text = f"{blank} {SAN_HELP}"
             choices = [*KEY_CHOICES, (SAME_KEY, f"The key of version {renews.number}, if the CA demands it")]
             self.fields["key"].choices = choices  # type: ignore[attr-defined]
         if named:

@@ -33,6 +33,14 @@ def kind_label(kind: str) -> str:
     return key_label(name, int(bits)) if bits.isdigit() else key_label(kind, 0)
 
 
+def signature_label(algorithm: str) -> str:
+    """`ecdsa-with-sha256` → “ECDSA with SHA-256”, `ed25519` → “Ed25519”; a dotted OID stays."""
+    key, joined, digest = algorithm.partition("-with-")
+    if joined:
+        return f"{key.upper()} with {re.sub(r'^SHA(?=[0-9]+$)', 'SHA-', digest.upper())}"
+    return _KEY_NAMES.get(algorithm, algorithm.upper())
+
+
 def short_name(rfc4514: str) -> str:
     """The common name of a distinguished name, else its organisation, else the whole."""
     parts = _parts(rfc4514)

@@ -19,7 +19,8 @@ from certificates.pki.formats import unsupported_format
 from certificates.pki.reading import Reading, Use, malformed
 
 _SECRET_UNWANTED = {
-    Use.REPLY: f"a CA’s reply holds nothing secret: {Use.REPLY.value}. What has a key of its own is imported instead.",
+    Use.REPLY: f"a CA’s reply holds nothing secret: {Use.REPLY.value}. A file with its own private key is imported "
+    "instead.",
     Use.TRUST_STORE: "a trust store holds nothing secret: export the certificates alone.",
 }
 

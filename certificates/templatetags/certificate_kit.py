@@ -43,6 +43,7 @@ def facts_of(certificate: Any) -> dict[str, Any]:
     else:
         facts = {name: getattr(certificate, name, None) for name in FACTS}
     facts["key"] = display.key_label(facts["key_type"], facts["key_bits"] or 0) if facts["key_type"] else None
+    facts["signature"] = display.signature_label(facts["signature_algorithm"] or "")
     return facts
 
 

@@ -55,6 +55,7 @@ def test_the_preview_shows_what_was_found_and_saves_nothing(
     page = look(sign_in(manager), issued)
     assert "Found: acme-bot" in page
     assert "Bank issuing CA" in page
+    assert "<dd>ECDSA with SHA-256</dd>" in page
     assert not ClientCertificate.objects.exists()
 
 

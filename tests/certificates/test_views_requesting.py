@@ -123,6 +123,7 @@ def test_the_form_says_what_it_is_for(sign_in: SignIn, manager: User, bot: Bot) 
     page = text_of(client.post(NEW, {"name": "bank", "san": "foo bar", "key": "ec-p256"}))
     assert "<h1>Request a renewal of bank</h1>" in page
     assert 'for="id_name"' in page, "it was typed, and may be typed anew"
+    assert page.count("Left blank: as in version 1.") == 2, "nothing was prefilled"
     assert [("Request a renewal" in text_of(client.get(url))) for url in (BANK, "/bots/acme/certificates/asked/")] == [
         True,
         False,
@@ -217,7 +218,10 @@ def test_an_open_request_in_the_list_of_versions(sign_in: SignIn, manager: User,
     watching = versions_of(sign_in(viewer))
     assert (f'href="{BANK}requests/1/"' in watching, "Bring the reply" in watching) == (True, False)
     reply(requested, sign(CA.root(), requested).chain_pem)
-    assert f'href="{BANK}requests/1/" aria-label="Request of version 1">Signed on request</a>' in versions_of(client)
+    assert (
+        f'href="{BANK}requests/1/">Signed<span class="visually-hidden">: request of version 1</span></a>'
+        in versions_of(client)
+    )
 
 
 def test_who_sees_what(sign_in: SignIn, viewer: User, manager: User, stranger: User, bot: Bot) -> None:

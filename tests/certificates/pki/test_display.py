@@ -33,6 +33,21 @@ def test_keys(kind: str, bits: int, label: str) -> None:
     assert display.key_label(kind, bits) == label
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "label"),
+    [
+        ("ecdsa-with-sha256", "ECDSA with SHA-256"),
+        ("rsa-with-sha3-256", "RSA with SHA3-256"),
+        ("rsa-with-md5", "RSA with MD5"),
+        ("rsassa-pss", "RSASSA-PSS"),
+        ("ed25519", "Ed25519"),
+        ("1.2.840.1", "1.2.840.1"),
+    ],
+)
+def test_signatures(algorithm: str, label: str) -> None:
+    assert display.signature_label(algorithm) == label
+
+
 def test_keys_that_can_be_made_are_called_as_people_call_them() -> None:
     labels = [display.kind_label(kind) for kind in KeyKind]
     assert labels == ["EC P-256", "EC P-384", "RSA 3072", "RSA 4096", "Ed25519"]

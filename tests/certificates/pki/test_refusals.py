@@ -234,7 +234,7 @@ def refused_roots(content: bytes) -> str:
 def test_a_reply_under_a_passphrase_or_with_the_request_itself(ca: CA) -> None:
     told = refused_reply(ca.issue().p12(b"open sesame"))
     assert told.startswith(f"sent.pem is protected by a passphrase, and a CA’s reply holds nothing secret: {REPLY}")
-    assert told.endswith("What has a key of its own is imported instead.")
+    assert told.endswith("A file with its own private key is imported instead.")
     assert refused_reply(CSR) == f"sent.pem is a certificate signing request (CSR), which goes to the CA: {REPLY}"
     assert refused_reply(ca.issue().key_pem) == f"The files hold no certificate: {REPLY}"
 
