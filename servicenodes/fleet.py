@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, Q, QuerySet
+from django.db.models import Case, Count, Exists, IntegerField, Q, QuerySet, Value, When
 
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot, Membership
@@ -14,9 +15,15 @@ from botplatform.console.moments import EXPIRES_SOON
 from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
 from servicenodes.expiries import MONTH, Expiries, expiries, soon_gone
 from servicenodes.models import ServiceNode, ServiceNodeQuerySet
+from servicenodes.tls.judgement import Verdict
 
 ACCEPTED = "accepted"
+# Failing as well, but calls may come through: after the others.
+MILD = (Verdict.ACCEPTED_NOT_ENFORCED, Verdict.ACCEPTED_ANY_CERTIFICATE, Verdict.NOT_REQUESTED, Verdict.INCONCLUSIVE)
 SHOWN = 8
+
+
+GRAVITY = Case(When(last_verdict__in=MILD, then=Value(1)), default=Value(0), output_field=IntegerField())
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +35,16 @@ class Fleet:
 
     expiring: list[CertificateVersion]
     failing: list[ServiceNode]
-    untested: list[ServiceNode]
+    needs_url: list[ServiceNode]  # these are in none of the next two
     unprotected: list[ServiceNode]
+    untested: list[ServiceNode]
     numbers: dict[str, int]
     mine: bool
     expiries: Expiries
 
     @property
     def needs_nobody(self) -> bool:
-        return not (self.expiring or self.failing or self.untested or self.unprotected)
+        return not (self.expiring or self.failing or self.needs_url or self.unprotected or self.untested)
 
 
 def survey(user: User, now: datetime) -> Fleet:
@@ -48,17 +56,18 @@ def survey(user: User, now: datetime) -> Fleet:
     active = _versions(user).filter(status=VersionStatus.ACTIVE)
     expiring = active.filter(not_after__lte=now + EXPIRES_SOON)
     failing = listed.exclude(last_verdict__in=("", ACCEPTED))
-    bare = without_certificate(nodes)
+    ready = listed.with_url()
     counts, leafs = _count_versions(active, now)
-    others = {"bots": Bot.objects.visible_to(user).count(), "unprotected": bare.count()}
+    numbers = _count_nodes(nodes) | counts | {"bots": Bot.objects.visible_to(user).count()}
     return Fleet(
         expiring=list(expiring.order_by("not_after").select_related("certificate__bot").defer("leaf_der")[:SHOWN]),
-        failing=_first(failing.order_by("-last_tested_at")),
-        untested=_first(listed.filter(last_verdict="").order_by("-created_at")),
-        unprotected=_first(without_certificate(listed).order_by("-created_at")),
+        failing=_first(numbers["failing"], failing.order_by(GRAVITY, "-last_tested_at")),
+        needs_url=_first(numbers["needs_url"], listed.filter(url="").order_by("created_at")),
+        unprotected=_first(numbers["unprotected"], without_certificate(ready).order_by("created_at")),
+        untested=_first(numbers["untested"], ready.filter(last_verdict="").order_by("created_at")),
         mine=mine,
         expiries=expiries(user, now, leafs),
-        numbers=_count_nodes(nodes) | counts | others,
+        numbers=numbers,
     )
 
 
@@ -79,11 +88,22 @@ def _versions(user: User) -> QuerySet[CertificateVersion]:
     return versions.filter(Q(certificate__bot__isnull=True) | Q(certificate__bot__in=bots))
 
 
-def _first(nodes: ServiceNodeQuerySet) -> list[ServiceNode]:
-    """The first nodes in their order. Chosen by key: all columns of all nodes would be sorted otherwise."""
+def _first(count: int, nodes: ServiceNodeQuerySet) -> list[ServiceNode]:
+    """The first nodes in the order given, then by gravity and name, as people count. Without a `count` none is there.
+
+    Chosen by key: all columns of all nodes would be sorted otherwise.
+    """
+    if not count:
+        return []
     keys = list(nodes.values_list("pk", flat=True)[:SHOWN])
-    found = ServiceNode.objects.select_related("bot").in_bulk(keys)
-    return [found[key] for key in keys if key in found]
+    found = ServiceNode.objects.select_related("bot").in_bulk(keys).values()
+    return sorted(found, key=lambda node: (node.last_verdict in MILD, natural(node.title), node.bot.slug))
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """What to sort names by, so that “9 Cards” comes before “10 Rates”."""
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return [(int(part), "") if number % 2 else (0, part) for number, part in enumerate(parts)]
 
 
 def _count_versions(active: QuerySet[CertificateVersion], now: datetime) -> tuple[dict[str, int], dict[str, int]]:
@@ -107,9 +127,16 @@ def without_certificate(nodes: ServiceNodeQuerySet) -> ServiceNodeQuerySet:
 
 
 def _count_nodes(nodes: ServiceNodeQuerySet) -> dict[str, int]:
-    counts = nodes.aggregate(
-        nodes=Count("*"),
-        accepted=Count("last_verdict", filter=Q(last_verdict=ACCEPTED)),
-        untested=Count("last_verdict", filter=Q(last_verdict="")),
-    )
-    return counts | {"failing": counts["nodes"] - counts["accepted"] - counts["untested"]}
+    """Two queries that an index answers alone, and one of the nodes without a certificate."""
+    never = Count("last_verdict", filter=Q(last_verdict=""))
+    accepted = Count("last_verdict", filter=Q(last_verdict=ACCEPTED))
+    counts = nodes.aggregate(nodes=Count("*"), accepted=accepted, never=never)
+    lacking = nodes.filter(url="").aggregate(needs_url=Count("*"), never=never)
+    return {
+        "nodes": counts["nodes"],
+        "accepted": counts["accepted"],
+        "failing": counts["nodes"] - counts["accepted"] - counts["never"],
+        "needs_url": lacking["needs_url"],
+        "untested": counts["never"] - lacking["never"],
+        "unprotected": without_certificate(nodes.with_url()).count(),
+    }

@@ -17,7 +17,13 @@ from servicenodes.models import MAX_BODY_LENGTH, ServiceNode, TLSVersion
 from servicenodes.secret_headers import is_credential
 from servicenodes.templating import METHODS
 
-VERDICT_CHOICES = [("", "Any result"), ("accepted", "Accepted"), ("failing", "Failing"), ("never", "Never tested")]
+VERDICT_CHOICES = [
+    ("", "Any result"),
+    ("accepted", "Accepted"),
+    ("failing", "Failing"),
+    ("never", "Never tested"),
+    ("needs_url", "Needs a URL"),
+]
 
 
 def usable_by(bot: Bot) -> Q:

@@ -106,6 +106,7 @@ class ServiceNode(models.Model):
             models.Index(name="node_by_verdict", fields=("last_verdict", "bot", "last_tested_at")),
             models.Index(name="node_of_bot_by_verdict", fields=("bot", "last_verdict", "last_tested_at")),
             models.Index(name="node_by_certificate", fields=("certificate", "created_at", "bot")),
+            models.Index(name="node_needs_url", fields=("bot", "last_verdict"), condition=Q(url="")),
         )
 
     def __str__(self) -> str:

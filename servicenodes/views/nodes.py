@@ -56,8 +56,10 @@ def narrow(nodes: ServiceNodeQuerySet, text: str, verdict: str) -> ServiceNodeQu
     if text:
         fits = Q(name__icontains=text) | Q(dialog__icontains=text) | Q(slug__icontains=text)
         nodes = nodes.filter(fits | Q(bot__slug__icontains=text) | Q(url__icontains=text))
+    if verdict == "needs_url":
+        return nodes.filter(url="")
     if verdict == "never":
-        return nodes.filter(last_verdict="")
+        return nodes.with_url().filter(last_verdict="")
     if verdict == "accepted":
         return nodes.filter(last_verdict=ACCEPTED)
     return nodes.exclude(last_verdict__in=("", ACCEPTED)) if verdict else nodes

@@ -18,9 +18,11 @@ from botplatform.bots.roles import Role
 from certificates.models import ChainRole, VersionStatus
 from certificates.services.rotation import promote, retire
 from servicenodes.expiries import INTERMEDIATES, KINDS
+from servicenodes.fleet import MILD, SHOWN
 from servicenodes.services.attaching import attach_certificate
 from servicenodes.services.basis import basis_of
 from servicenodes.services.nodes import change_node
+from servicenodes.templatetags.node_kit import VERDICTS
 from tests.certificates.services.test_rotation import slot
 from tests.factories import (
     make_certificate,
@@ -57,6 +59,40 @@ def test_the_lists_hold_what_one_may_act_on_and_the_numbers_all(
     assert [node.slug for node in fleet.failing] == ["mine"]
     assert [node.slug for node in fleet.unprotected] == ["mine"]
     assert fleet.numbers["failing"] == 2
+
+
+def test_what_is_urgent_comes_first_and_then_names_as_people_count(sign_in: SignIn, owner: User, bot: Bot) -> None:
+    for name, verdict in (("2 Mild", "not_requested"), ("10 Cards", "rejected"), ("9 Cards", "network_error")):
+        make_test(make_node(bot, name=name), verdict=verdict, summary="No.")
+    for name in ("Pay 10", "pay 9", "Pay 1"):
+        make_node(bot, name=name)
+    fleet = sign_in(owner).get("/").context["fleet"]
+    assert [node.name for node in fleet.failing] == ["9 Cards", "10 Cards", "2 Mild"]
+    assert [node.name for node in fleet.untested] == ["Pay 1", "pay 9", "Pay 10"]
+    assert {verdict for verdict, (tone, _) in VERDICTS.items() if tone == "warning"} == set(MILD)
+
+
+def test_the_gravest_are_chosen_where_not_all_fit(sign_in: SignIn, owner: User, bot: Bot) -> None:
+    make_test(make_node(bot, "grave"), verdict="rejected")
+    for _ in range(SHOWN):
+        make_test(make_node(bot), verdict="not_requested")
+    failing = sign_in(owner).get("/").context["fleet"].failing
+    assert (len(failing), failing[0].slug) == (SHOWN, "grave")
+
+
+def test_a_node_without_a_url_is_called_for_that_alone(sign_in: SignIn, owner: User, viewer: User, bot: Bot) -> None:
+    make_node(bot, "imported", url="", exported_url="{{base}}/x")
+    make_node(bot, "fresh")
+    answer = sign_in(owner).get("/")
+    fleet, page = answer.context["fleet"], answer.content.decode()
+    lists = [[node.slug for node in nodes] for nodes in (fleet.needs_url, fleet.unprotected, fleet.untested)]
+    assert lists == [["imported"], ["fresh"], ["fresh"]]
+    numbers = {name: fleet.numbers[name] for name in ("nodes", "failing", "needs_url", "unprotected", "untested")}
+    assert numbers == {"nodes": 2, "failing": 0, "needs_url": 1, "unprotected": 1, "untested": 1}
+    acts = ("imported/edit/", "fresh/attach/", "fresh/test/")
+    assert [f'/bots/acme/nodes/{act}"' in page for act in acts] == [True] * 3
+    page = sign_in(viewer).get("/").content.decode()
+    assert ("Needs a URL" in page, [act for act in acts if f"/{act}" in page]) == (True, [])
 
 
 def test_a_verdict_of_other_settings_is_not_told_as_today_s(sign_in: SignIn, owner: User, bot: Bot) -> None:

@@ -96,7 +96,8 @@ def test_a_bot_shows_its_nodes_certificates_and_people(
         ({"verdict": "failing"}, {"order"}),
         ({"verdict": "accepted"}, {"get-balance"}),
         ({"verdict": "never"}, {"fresh"}),
-        ({"verdict": "nonsense"}, {"get-balance", "order", "fresh"}),
+        ({"verdict": "needs_url"}, {"imported"}),
+        ({"verdict": "nonsense"}, {"get-balance", "order", "fresh", "imported"}),
     ],
 )
 def test_the_list_narrows(
@@ -105,6 +106,7 @@ def test_the_list_narrows(
     make_test(node, verdict="accepted")
     make_test(make_node(bot, "order", url="https://orders.example/"), verdict="rejected")
     make_node(bot, "fresh", url="https://other.example/")
+    make_node(bot, "imported", url="", exported_url="{{base}}/x")
     assert {row.slug for row in sign_in(viewer).get("/nodes/", query).context["rows"]} == found
 
 
