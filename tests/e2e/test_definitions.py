@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
 from botplatform.accounts.models import User
@@ -31,7 +31,7 @@ def test_import_and_give_a_url(
     assert "Imported: 2 new service nodes, 0 changed." in watched.text
     watched.page.get_by_role("link", name="Elsewhere").click()
     watched.look()
-    assert "It needs a URL before it can be tested or called" in watched.text
+    assert "It has no URL yet, so it can be neither tested nor called" in watched.text
     watched.page.get_by_role("link", name="Edit").click()
     watched.page.fill("#id_url", "https://api.bank.example/x")
     watched.press("Save")
@@ -43,4 +43,5 @@ def test_import_and_give_a_url(
     phone.page.set_input_files("#id_files", file)
     phone.press("Show what it holds")
     assert "There is nothing to save." in phone.text
+    expect(phone.page.locator("td", has_text="is known only when")).to_have_css("text-align", "left")
     context.close()

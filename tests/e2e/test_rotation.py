@@ -66,5 +66,6 @@ def test_the_pages_are_sound(watched: Watched, manager: User, bot: Bot) -> None:
     ):
         watched.open(f"{BANK}{path}")
     watched.page.set_viewport_size({"width": 390, "height": 800})
-    for path in ("", "versions/3/promote/", "versions/2/retire/"):
+    for path in ("", "versions/2/retire/", "versions/3/promote/"):
         watched.open(f"{BANK}{path}")
+    expect(watched.page.locator("td", has_text="Not tested with the next version")).to_have_css("text-align", "left")
