@@ -107,7 +107,11 @@ class ConnectFailed(ConnectionPhaseError):
 
 
 class CredentialRefused(ConnectionPhaseError):
-    """The TLS engine does not take the certificate or its private key."""
+    """The TLS engine does not take the certificate or its key; with a `reason`, the key cannot be opened."""
 
     code = "certificate_unusable"
     phase = "handshake"
+
+    def __init__(self, text: str, *, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason

@@ -61,6 +61,14 @@ def open_credential(*, version: CertificateVersion, purpose: Purpose, actor: Act
     return credential
 
 
+def certificates_of(version: CertificateVersion) -> tuple[x509.Certificate, ...]:
+    """Leaf and intermediates as they would be presented, without the key; empty where opening will say why not."""
+    try:
+        return tuple(_certificates(version))
+    except CredentialUnusable:
+        return ()
+
+
 def _credential(version: CertificateVersion) -> Credential:
     if sentence := _UNUSABLE.get(VersionStatus(version.status)):
         raise CredentialUnusable(sentence.format(version=version))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from botplatform.accounts.actors import Actor
 from botplatform.errors import NotFound
 from certificates.errors import CredentialUnusable, EnvelopeBroken
+from certificates.key_storage import load_keyring
 from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
 from certificates.pki.credential import Credential
-from certificates.services.keys import Purpose, open_credential
+from certificates.services.keys import Purpose, certificates_of, open_credential
+from servicenodes.errors import CredentialRefused
 from servicenodes.tls.judgement import Reason
+from servicenodes.tls.probe import Locked
 from servicenodes.tls.report import ClientSide
 
 STAGED = "staged"  # selects the staged version
@@ -19,11 +23,12 @@ NOTHING = ClientSide(certificate=None, version=None, sha256=None, source="none")
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """An opened credential, or the sentence why the chosen certificate cannot be presented; neither: none is chosen."""
+    """A credential to be opened, or the sentence why the chosen certificate cannot be presented; neither: none is
+    chosen."""
 
     client: ClientSide = NOTHING
     version: CertificateVersion | None = None
-    credential: Credential | None = None
+    locked: Locked | None = None
     unusable: str = ""
     why: Reason = Reason.CANNOT_BE_OPENED  # of `unusable`
 
@@ -37,7 +42,7 @@ def present(
     purpose: Purpose,
     hosts: tuple[str, ...] = (),
 ) -> Presented:
-    """Open the chosen version (a number, `staged`, or None: the active one) of the chosen certificate.
+    """The chosen version (a number, `staged`, or None: the active one) of the chosen certificate, to be opened.
 
     `source` is for the report: node, bot, platform, option. `hosts` are those of the URL and of the name to be proven;
     the certificate goes to no others than its own. An expired certificate is presented all the same: the server's
@@ -54,11 +59,15 @@ def present(
     if not certificate.may_go_to(*hosts):
         text = f"“{certificate.path}” may not be presented to {hosts[0]}: it is not among its allowed hosts."
         return Presented(client, chosen, unusable=text, why=Reason.HOST_NOT_ALLOWED)
+    load_keyring()  # a sealed console is known at once; the key is opened when a connection will be made
+    return Presented(client, chosen, Locked(certificates_of(chosen), partial(_open, actor, chosen, purpose)))
+
+
+def _open(actor: Actor, version: CertificateVersion, purpose: Purpose) -> Credential:
     try:
-        credential = open_credential(version=chosen, purpose=purpose, actor=actor)
+        return open_credential(version=version, purpose=purpose, actor=actor)
     except (CredentialUnusable, EnvelopeBroken) as error:
-        return Presented(client, chosen, unusable=error.text)
-    return Presented(client, chosen, credential)
+        raise CredentialRefused(error.text, reason=Reason.CANNOT_BE_OPENED) from error
 
 
 def find_version(certificate: ClientCertificate, version: int | str | None) -> CertificateVersion | None:

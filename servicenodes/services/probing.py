@@ -36,7 +36,7 @@ from servicenodes.services.requests import (
 )
 from servicenodes.services.suggesting import suggest_certificates
 from servicenodes.tasks import run_connection_test
-from servicenodes.tls.judgement import Reason
+from servicenodes.tls.judgement import Reason, Verdict
 from servicenodes.tls.observation import Step
 from servicenodes.tls.probe import ProbeRequest, run_probe
 from servicenodes.tls.report import build_report
@@ -70,7 +70,7 @@ def run_test(test_id: uuid.UUID) -> None:
     except DomainError as error:
         why = Reason.SEALED if isinstance(error, Sealed) else Reason.TESTER_NOT_ALLOWED
         presented = Presented(unusable=error.text, why=why)
-    _conduct(actor, test, options, presented, None)
+    _conduct(actor, test, options, presented)
 
 
 def _asked_for(actor: Actor, test: ConnectionTest) -> ProbeOptions:
@@ -113,7 +113,8 @@ def test_now(
     except DomainError:
         recording.interrupt(test)
         raise
-    _conduct(actor, test, options, presented, on_step)
+    # Where this process, a command, may call no such address, the console and its worker still may.
+    _conduct(actor, test, options, presented, on_step, denial_counts=False)
     return test
 
 
@@ -152,9 +153,18 @@ def probe_url(
 
 
 def _conduct(
-    actor: Actor, test: ConnectionTest, options: ProbeOptions, presented: Presented, on_step: OnStep | None
+    actor: Actor,
+    test: ConnectionTest,
+    options: ProbeOptions,
+    presented: Presented,
+    on_step: OnStep | None = None,
+    *,
+    denial_counts: bool = True,
 ) -> None:
-    """Probe, judge and store. Whatever goes wrong, the lease is given back."""
+    """Probe, judge and store. Whatever goes wrong, the lease is given back.
+
+    `denial_counts`: the node's calls are made under the same EGRESS_ALLOW, so a denied address tells of them too.
+    """
     basis, plain = basis_of(test.node, presented.version, options), basis_of(test.node, _active(test.node))
     try:
         report = _report(
@@ -165,13 +175,14 @@ def _conduct(
             started_at=test.started_at or timezone.now(),
             on_step=recording.StepRecorder(test, on_step),
         )
+        counts = denial_counts or report["verdict"] != Verdict.ADDRESS_DENIED
         recording.finish(
             actor=actor,
             test=test,
             report=report,
             version=presented.version,
             basis=basis,
-            as_it_is=basis == plain,
+            as_it_is=basis == plain and counts,
         )
     finally:
         if test.finished_at is None:

@@ -53,7 +53,7 @@ def probe_request(url: str, node: ServiceNode | None, options: ProbeOptions, pre
     return ProbeRequest(
         url=sample_url(url),
         headers=tuple((name, value) for name, value in node.headers.items() if "{{" not in value) if node else (),
-        credential=presented.credential,
+        locked=presented.locked,
         trust=_trust(node, options),
         server_name=normalise_host(server_name, field="server_name") if server_name else None,
         min_tls=min_tls,

@@ -143,7 +143,7 @@ class AddressPolicy:
             if category is not None:
                 article = "an" if category == "unspecified" else "a"
                 raise AddressDenied(
-                    f"{host} leads to {article} {category} address, which this installation does not allow.",
+                    f"{host} leads to {article} {category} address, which the setting EGRESS_ALLOW does not allow.",
                     category=category,
                 )
         return checked

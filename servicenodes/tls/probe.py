@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
+from cryptography import x509
+
 from certificates.pki.credential import Credential
 from servicenodes.errors import AddressDenied, ConnectFailed, CredentialRefused, ResolveFailed
 from servicenodes.tls import timeline
@@ -54,9 +56,23 @@ OnStep = Callable[[Step], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Locked:
+    """A credential whose key is opened only when a connection will be made: leaf and chain, and what opens it.
+
+    `open` raises `CredentialRefused` where that cannot be.
+    """
+
+    certificates: tuple[x509.Certificate, ...]
+    open: Callable[[], Credential]
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """What to test. `timeout_s` covers everything. `credential` None presents nothing. `proxy` is `http://host:port`;
-    it is the operator's configuration, so the address policy applies to the target and not to the proxy itself."""
+    """What to test. `timeout_s` covers everything. `credential` or `locked`: with neither, nothing is presented.
+
+    `proxy` is `http://host:port`; it is the operator's configuration, so the address policy applies to the target and
+    not to the proxy itself.
+    """
 
     url: str
     trust: TrustAnchors
@@ -71,6 +87,7 @@ class ProbeRequest:
     control: bool = True
     canary: bool = False
     proxy: str | None = None
+    locked: Locked | None = None
 
 
 def run_probe(request: ProbeRequest, *, on_step: OnStep | None = None, resolver: Resolver = resolve) -> Observation:
@@ -97,7 +114,8 @@ class _Probe:
         self._started = self._last = time.monotonic()
         self._deadline = Deadline(self._started + request.timeout_s)
         self._addresses: tuple[Address, ...] = ()
-        credential = request.credential
+        credential = self._credential = request.credential
+        locked = request.locked.certificates if request.locked else ()
         self._seen = Observation(
             url=request.url,
             host=self._target.host,
@@ -108,12 +126,12 @@ class _Probe:
             trust_label=request.trust.label,
             min_tls=request.min_tls,
             max_tls=request.max_tls,
-            presented=(credential.leaf, *credential.chain) if credential else (),
+            presented=(credential.leaf, *credential.chain) if credential else locked,
             proxy=request.proxy,
         )
 
     def run(self) -> Observation:
-        if self._check_credential() and self._resolve():
+        if self._resolve() and self._ready_credential():
             self._make_attempts()
         for name in StepName:
             if name not in self._steps and (name is not StepName.PROXY or self._proxy):
@@ -122,13 +140,15 @@ class _Probe:
         duration = (time.monotonic() - self._started) * 1000
         return replace(self._seen, steps=steps, duration_ms=duration)
 
-    def _check_credential(self) -> bool:
-        """A certificate that the engine does not take is known before anything is sent."""
+    def _ready_credential(self) -> bool:
+        """A certificate that cannot be opened, or that the engine does not take, is known before anything is sent."""
         try:
-            if self._request.credential is not None:
+            if self._request.locked is not None:
+                self._credential = self._request.locked.open()
+            if self._credential is not None:
                 context_for(self._spec(AttemptKind.REAL, self._request.max_tls))
         except CredentialRefused as refused:
-            self._seen = replace(self._seen, unusable=refused.text)
+            self._seen = replace(self._seen, unusable=refused.text, unusable_reason=refused.reason)
             self._say(Step(StepName.CLIENT_CERTIFICATE, StepStatus.FAILED, refused.text))
             return False
         return True
@@ -183,7 +203,7 @@ class _Probe:
 
     def _both(self, max_tls: str | None) -> None:
         """Control and real attempt. Without a credential one attempt is both, and it is called the real one."""
-        if self._request.control and self._request.credential is not None:
+        if self._request.control and self._credential is not None:
             control = self._attempt(AttemptKind.CONTROL, max_tls)
             self._seen = replace(self._seen, control=control, real=None)
             untrusted = bool(control.verify_errors) or control.hostname_matched is False
@@ -196,7 +216,7 @@ class _Probe:
         forbidden = real.http is not None and real.http.status == 403
         capped = self._request.min_tls == "1.3" or self._request.max_tls == "1.2"
         unasked = not real.requested and real.tls_version == "TLSv1.3"
-        return unasked and forbidden and not capped and self._request.credential is not None
+        return unasked and forbidden and not capped and self._credential is not None
 
     def _worth_repeating(self, real: Attempt) -> bool:
         """Closed without a word only after our request: perhaps chance, so it is tried once more."""
@@ -263,7 +283,7 @@ class _Probe:
             method=self._method,
             path=self._target.path,
             headers=self._headers,
-            observe=kind is AttemptKind.CONTROL or request.credential is None,
+            observe=kind is AttemptKind.CONTROL or self._credential is None,
             patience_s=left / waiting if kind is AttemptKind.CONTROL else left,
         )
 
@@ -271,7 +291,7 @@ class _Probe:
         request = self._request
         credentials = {
             AttemptKind.CONTROL: lambda: None,
-            AttemptKind.REAL: lambda: request.credential,
+            AttemptKind.REAL: lambda: self._credential,
             AttemptKind.CANARY: make_canary,
         }
         return ContextSpec(kind, request.trust, request.min_tls, max_tls, credentials[kind]())

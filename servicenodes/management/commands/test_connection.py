@@ -13,6 +13,7 @@ from botplatform.console.commands import ConsoleCommand, ExitOne
 from certificates.lookup import find_certificate, find_trust_store
 from certificates.management.bundles import read_files
 from servicenodes.lookup import find_node
+from servicenodes.management import egress
 from servicenodes.management.versions import version_selector
 from servicenodes.models import ServiceNode, TLSVersion
 from servicenodes.services.probing import probe_url, test_now
@@ -77,6 +78,8 @@ class Command(ConsoleCommand):
             self.print_json(report)
         else:
             self._show_report(report)
+        if report["verdict"] == egress.DENIED:
+            self.say(egress.HINT)
         if report["verdict"] != "accepted":
             raise ExitOne
 

@@ -11,6 +11,7 @@ from botplatform.console.commands import ConsoleCommand, ExitOne, whole_number
 from certificates.lookup import find_bot, find_certificate
 from servicenodes.effective import nodes_presenting
 from servicenodes.lookup import visible_nodes
+from servicenodes.management import egress
 from servicenodes.management.versions import version_selector
 from servicenodes.models import ServiceNodeQuerySet
 from servicenodes.services.fleet_testing import Tested, run_tests, totals
@@ -70,6 +71,8 @@ class Command(ConsoleCommand):
         else:
             others = ", ".join(f"{name}: {count}" for name, count in summed["verdicts"].items() if name != "accepted")
             self.show(f"{summed['accepted']} of {summed['nodes']} accepted{f' ({others})' if others else ''}")
+        if summed["verdicts"].get(egress.DENIED):
+            self.say(egress.HINT)
         if summed["accepted"] != summed["nodes"]:
             raise ExitOne
 

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from certificates.models import ClientCertificate
-from servicenodes.models import ConnectionTest
+from servicenodes.models import ConnectionTest, ServiceNode
 from servicenodes.services import limits
 from tests.certificates.commands.test_commands import Ran, run
 from tests.servicenodes.services.proving import Banks, banks
@@ -80,6 +80,20 @@ def test_parts_of_the_fleet(both: Banks, certificate: ClientCertificate, other_b
     forbidden = run("test_fleet", "--actor", "viewer", "--json")
     assert forbidden.code == 1
     assert [line["error"]["code"] for line in lines(forbidden)[:-1]] == ["not_allowed"] * 2  # type: ignore[index]
+
+
+def test_a_shell_that_may_call_less_than_the_console(
+    both: Banks, certificate: ClientCertificate, settings: Settings
+) -> None:
+    run("test_fleet")
+    settings.EGRESS_ALLOW = []
+    for command in (("test_fleet",), ("test_connection", "acme/quick"), ("test_fleet", "--json")):
+        ran = run(*command)
+        assert (ran.code, "run it with that of the console" in ran.err) == (1, True)
+        assert "address, which the setting EGRESS_ALLOW does not allow." in ran.out
+    assert set(ServiceNode.objects.values_list("last_verdict", flat=True)) == {"accepted"}
+    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1"]
+    assert "EGRESS_ALLOW" not in run("test_fleet").err
 
 
 def test_what_cannot_run(certificate: ClientCertificate, settings: Settings, tmp_path: Path) -> None:

@@ -311,6 +311,34 @@ def test_a_permission_lost_meanwhile_stops_the_test(node: ServiceNode, developer
     assert "key.opened" not in actions()
 
 
+def test_a_key_is_opened_only_for_a_connection(
+    node: ServiceNode, operator: Actor, bank: Bank, settings: Settings
+) -> None:
+    settings.EGRESS_ALLOW = []
+    denied = probing.test_now(actor=operator, node=node)
+    assert (denied.verdict, "EGRESS_ALLOW does not allow" in denied.summary) == ("address_denied", True)
+    assert actions() == ["connection.test_requested", "connection.tested"]
+    assert denied.report is not None
+    assert "-cert " in denied.report["reproduce"]["openssl"], "what would be presented is known without the key"
+    ServiceNode.objects.update(url="https://nobody.invalid/")
+    node.refresh_from_db()
+    assert probing.test_now(actor=operator, node=node).verdict == "network_error"
+    assert "key.opened" not in actions()
+
+
+def test_a_denial_counts_where_the_console_and_not_where_a_command_may_not_call(
+    node: ServiceNode, operator: Actor, settings: Settings
+) -> None:
+    probing.test_now(actor=operator, node=node)
+    settings.EGRESS_ALLOW = []
+    here = probing.test_now(actor=operator, node=node)
+    node.refresh_from_db()
+    assert (here.verdict, node.last_verdict) == ("address_denied", "accepted")
+    probing.run_test(probing.request_test(actor=operator, node=node).pk)
+    node.refresh_from_db()
+    assert node.last_verdict == "address_denied"
+
+
 def test_a_user_may_start_so_many_tests_a_minute(node: ServiceNode, developer: User, operator: Actor) -> None:
     for _ in range(TESTS_PER_USER):
         make_test(node, user=developer, target="elsewhere.example:443")
