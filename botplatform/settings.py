@@ -54,6 +54,7 @@ EGRESS_PROXY = env.text("EGRESS_PROXY")
 MAX_UPLOAD_KB = env.number("MAX_UPLOAD_KB", 256, least=1, most=10_240)
 ACME_HOOK = env.text("ACME_HOOK")  # a program of the operator's; empty: nothing is ordered by ACME
 ACME_HOOK_TIMEOUT_S = env.number("ACME_HOOK_TIMEOUT_S", 60, least=1, most=180)
+KEEP_DAYS = env.number("KEEP_DAYS", 400, least=30, most=36_500)  # of reports of tests, and of what was told
 TEST_TIMEOUT_S = env.number("TEST_TIMEOUT_S", 10, least=1, most=60)
 API_CALLS_PER_MINUTE = env.number("API_CALLS_PER_MINUTE", 3000, least=0, most=1_000_000)  # of one token; 0: no limit
 CALL_COUNTERS_FLUSH_S = 5  # how much of the counting of calls a killed process loses at most
@@ -157,6 +158,12 @@ DUTIES: dict[str, tuple[str, str, int]] = {
         "servicenodes.services.server_certificates.watch_server_certificates",
         900,
     ),
+    "prune-notifications": (
+        "Remove old deliveries and reminders",
+        "botplatform.notifications.services.pruning.prune_notifications",
+        3600,
+    ),
+    "prune-tests": ("Remove old reports of tests", "servicenodes.services.pruning.prune_tests", 3600),
 }
 # How lower packages reach other hosts (`botplatform.outbound`): through the only package that opens sockets.
 OUTBOUND_CONNECTOR = "servicenodes.services.outbound.send"

@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 
 from botplatform.bots.models import PLATFORM_SLUG, Bot
 from botplatform.console import moments
-from botplatform.notifications.reminders import Ending
+from botplatform.notifications.reminders import LONG_AGO, Ending
 from certificates.models import (
     CertificateVersion,
     ChainCertificate,
@@ -27,7 +27,6 @@ from certificates.pki.display import short_name
 
 PAGE = 500  # rows in memory at a time
 WATCHED = (VersionStatus.ACTIVE, VersionStatus.STAGED)
-LONG_AGO = timedelta(days=400)  # what ended before needs no reminder any more
 IN_USE = timedelta(days=7)
 _CERTIFICATE = "version__certificate"
 Row = TypeVar("Row", CertificateVersion, TrustAnchor)

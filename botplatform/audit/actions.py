@@ -61,6 +61,7 @@ class Action(StrEnum):
     CALENDAR_ADDED = "calendar.added"
     CALENDAR_REMOVED = "calendar.removed"
     NOTIFICATION_SENT_AGAIN = "notification.sent_again"
+    HISTORY_REMOVED = "history.removed"  # a batch of rows that were older than KEEP_DAYS
     KEYRING_CREATED = "keyring.created"
     KEYRING_KEY_ADDED = "keyring.key_added"
     KEYRING_KEY_ACTIVATED = "keyring.key_activated"

@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from botplatform.bots.models import PLATFORM_SLUG, Bot
+from botplatform.keeping import kept_since
 
 if TYPE_CHECKING:
     from botplatform.accounts.models import User
@@ -183,6 +184,7 @@ class Reminder(models.Model):
     class Meta:
         ordering = ("-created_at",)
         constraints = (models.UniqueConstraint(name="reminder_once", fields=("subject", "threshold_s")),)
+        indexes = (models.Index(name="reminder_by_end", fields=("ends_at",)),)
 
     standings: list[Standing]  # these two are set by `services.reminding.plans`
     deliveries: list[Delivery]
@@ -195,6 +197,11 @@ class Reminder(models.Model):
         """What became of its deliveries: “2 sent, 1 failed”. Empty: nobody had an address."""
         numbers = ((self.standings.count(standing), standing) for standing in Standing)
         return ", ".join(f"{number} {standing}" for number, standing in numbers if number)
+
+    @property
+    def in_log(self) -> bool:
+        """Whether its deliveries are kept: otherwise nobody knows any more what became of them."""
+        return self.created_at >= kept_since(timezone.now())
 
     @property
     def worst(self) -> Standing | None:

@@ -18,6 +18,7 @@ DAY = timedelta(days=1)
 USUAL = tuple(days * DAY for days in (60, 30, 14, 7, 3, 1))
 HORIZON = USUAL[0]  # nothing is due earlier before an end
 ENDED = timedelta(0)
+LONG_AGO = 400 * DAY  # what ended before needs no reminder any more
 LATE = 7 * DAY
 PATIENCE = 14 * DAY
 

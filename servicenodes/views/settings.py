@@ -50,6 +50,7 @@ def _console() -> list[tuple[str, str, str]]:
         ("Time zone", "TIME_ZONE", settings.TIME_ZONE),
         ("Database", "DATABASE_URL", connection.vendor),
         ("Largest upload", "MAX_UPLOAD_KB", f"{settings.MAX_UPLOAD_KB} KB a file"),
+        ("History is kept for", "KEEP_DAYS", f"{settings.KEEP_DAYS} days"),
         ("Log format", "LOG_FORMAT", settings.LOG_FORMAT),
     ]
 
