@@ -41,7 +41,7 @@ def request_page(request: HttpRequest, bot: Bot | None = None) -> HttpResponse:
     """The form; prefilled where it renews the certificate that `?name=` names."""
     user = cast(User, request.user)
     named = request.GET.get("name", "")[:63]
-    name = str(request.POST.get("name") or named)[:63]
+    name = str(request.POST.get("name") or named).strip()[:63]
     before = renewed(ClientCertificate.objects.visible_to(user).of_owner(bot).filter(name=name).first())
     prefilled = before is not None and name == named
     form = RequestForm(request.POST or None, renews=before, named=prefilled, initial={"name": name, **_asked(before)})

@@ -100,7 +100,7 @@ def test_what_a_renewal_leaves_blank_is_that_of_the_version_it_renews(
 ) -> None:
     issued = CA.root().issue("client.example", san=["client.example"])
     make_certificate(bot, "bank", issued=issued)
-    typed = {"name": "bank", "subject": "", "san": san, "key": "ec-p256"}
+    typed = {"name": " bank ", "subject": "", "san": san, "key": "ec-p256"}
     page = text_of(sign_in(manager).post(url, typed, follow=True))
     csr = x509.load_pem_x509_csr(CSR.search(page)[0].encode())  # type: ignore[index]
     assert csr.subject == issued.certificate.subject

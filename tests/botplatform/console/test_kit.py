@@ -157,6 +157,8 @@ def test_an_expiry_shows_the_absolute_time_and_its_tone() -> None:
     assert f'title="{when:%Y-%m-%d %H:%M:%S}' in text
     assert "tone-warning" in text
     assert "expired" in render("{% expires when %}", when="2020-01-01T00:00:00Z")
+    alone = render("{% expires when False %}", when=when + timedelta(days=90))
+    assert ">expires in 3 months</time>" in alone, "without the day nothing beside it says what is meant"
     assert "unknown" in render("{% expires None %}")
     assert "never" in render("{% moment None %}")
     assert moments.parse("nonsense") is None
