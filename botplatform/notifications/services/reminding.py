@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,18 +11,27 @@ from django.db import IntegrityError, transaction
 
 from botplatform.accounts.models import User
 from botplatform.console import moments
+from botplatform.crashes import Crashed, crashes_told
 from botplatform.notifications.models import Delivery, Reminder
 from botplatform.notifications.reminders import Ending, coming, due, is_loud
 from botplatform.notifications.services.outbox import post
 
 EVENT, EVENT_ENDED = "certificate.expiring", "certificate.expired"
+LONG_NAME = 150  # characters: the title of a delivery has room for as much and the rest of the sentence
 
 
 def remind(endings: Sequence[Ending], *, now: datetime) -> int:
-    """Post the reminders that are due, each once whatever happens. Returns how many. `endings` fit into memory."""
-    told = _told(endings)
-    orders = [(ending, due(ending, told.get(ending.subject, ()), now)) for ending in endings]
-    return sum(_remind(ending, threshold, now) for ending, threshold in orders if threshold is not None)
+    """Post the reminders that are due, each once whatever happens. Returns how many. `endings` fit into memory.
+
+    One that cannot be posted is logged, stays due and stops no other.
+    """
+    told, posted = _told(endings), 0
+    for ending in endings:
+        threshold = due(ending, told.get(ending.subject, ()), now)
+        if threshold is not None:
+            with suppress(Crashed), crashes_told("The reminder", ending=ending.subject):
+                posted += _remind(ending, threshold, now)
+    return posted
 
 
 def _told(endings: Iterable[Ending]) -> dict[str, list[timedelta]]:
@@ -72,12 +82,18 @@ def _post(ending: Ending, reminder: Reminder, now: datetime, *, loud: bool) -> N
 
 
 def _title(ending: Ending, now: datetime, *, loud: bool) -> str:
-    day = moments.day(ending.not_after)
+    day, name = moments.day(ending.not_after), _shortened(ending.name)
     if ending.not_after <= now:
-        title = f"{ending.name} expired on {day}"
+        title = f"{name} expired on {day}"
     else:
-        title = f"{ending.name} expires on {day}, in {left(ending.not_after - now)}"
+        title = f"{name} expires on {day}, in {left(ending.not_after - now)}"
     return f"Urgent: {title}" if loud else title
+
+
+def _shortened(name: str) -> str:
+    """Names come from certificates too, and those are as long as they like. Where it belongs stands at the end."""
+    half = LONG_NAME // 2
+    return name if len(name) <= LONG_NAME else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def _text(ending: Ending, now: datetime) -> str:

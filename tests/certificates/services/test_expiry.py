@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,8 @@ from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from botplatform.errors import InvalidInput, NotAllowed
 from botplatform.notifications.models import Delivery, Reminder
+from botplatform.notifications.reminders import Ending
+from botplatform.notifications.services.reminding import remind
 from certificates.models import CertificateVersion, ChainRole, VersionStatus
 from certificates.services.expiry import set_responsible, watch_expiry
 from servicenodes.models import CallCounter, counter_id
@@ -102,6 +105,33 @@ def test_a_staged_successor_makes_it_quiet_and_its_promotion_ends_it(bot: Bot, n
     CertificateVersion.objects.filter(pk=staged.pk).update(status=VersionStatus.ACTIVE)
     with time_machine.travel(now + 2 * DAY, tick=False):
         assert watch_expiry() == 0
+
+
+def test_a_name_as_long_as_a_certificate_likes_is_told_with_its_end(bot: Bot, now: datetime) -> None:
+    """PostgreSQL refuses what is longer than its column."""
+    long = ",".join(["DC=" + "x" * 60] * 6)
+    row = version(bot, "bank", 398, now + 300 * DAY)
+    make_chain_certificate(row, subject=long, not_after=now + 3 * DAY, role=ChainRole.ROOT)
+    anchor = make_trust_store(bot, "roots", authorities=(CA.root(not_after=now + 3 * DAY),)).anchors.get()
+    type(anchor).objects.update(subject=long)
+    make_node(bot, trust_store=anchor.trust_store)
+    assert watch_expiry() == 2
+    titles = list(Reminder.objects.order_by("subject").values_list("title", flat=True))
+    assert "… expires on" not in " ".join(titles)
+    assert "(root of acme/bank) expires on" in titles[1]
+    assert "in the trust store acme/roots expires on" in titles[0]
+    assert {len(title) <= 200 for title in titles} == {True}
+    assert set(titles) == set(Delivery.objects.values_list("title", flat=True))
+
+
+def test_a_reminder_that_cannot_be_posted_stops_no_other(
+    bot: Bot, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = Ending(subject="good", name="good", what="The good one", not_before=now - 400 * DAY, not_after=now + DAY)
+    bad = replace(good, subject="bad", data={"no JSON": object()})
+    assert remind([bad, good], now=now) == 1
+    assert Reminder.objects.get().subject == "good"
+    assert "The reminder" in caplog.text
 
 
 def test_louder_when_it_still_carries_traffic(bot: Bot, now: datetime) -> None:
