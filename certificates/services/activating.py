@@ -5,6 +5,8 @@ This app does not know which nodes present a certificate. Who does is told by tw
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from django.db.models import Max
@@ -24,32 +26,42 @@ promoting = Signal()
 switched = Signal()
 
 
-def take_place(version: CertificateVersion, status: VersionStatus) -> int | None:
-    """Give the version, which the caller saves, a status that one at a time has; whoever had it is retired.
+@contextmanager
+def taking_place(
+    actor: Actor, version: CertificateVersion, status: VersionStatus, *, undone: bool = False
+) -> Iterator[int | None]:
+    """Give the version, which the body saves and puts on record, a status that one at a time has.
 
-    Returns the number of the one that had it. Becoming active starts a turn, which a rollback undoes.
+    Whoever had it is retired, and the body gets its number. Becoming active starts a turn, unless a rollback goes
+    back to a version (`undone`), which continues its own; and whatever made it active, those are told who act on it.
     """
+    before = _make_room(version, status)
+    if status == VersionStatus.ACTIVE and not undone:
+        last = CertificateVersion.objects.filter(certificate=version.certificate).aggregate(last=Max("turn"))["last"]
+        version.turn = (last or 0) + 1
+    yield before
+    if status == VersionStatus.ACTIVE:
+        _tell(actor, version, before, undone=undone)
+
+
+def _make_room(version: CertificateVersion, status: VersionStatus) -> int | None:
     others = CertificateVersion.objects.filter(certificate=version.certificate, status=status).exclude(pk=version.pk)
     before = others.values_list("number", flat=True).first()
     others.update(status=VersionStatus.RETIRED)
     version.status = status
-    if status == VersionStatus.ACTIVE:
-        last = CertificateVersion.objects.filter(certificate=version.certificate).aggregate(last=Max("turn"))["last"]
-        version.turn = (last or 0) + 1
     return before
 
 
 def promote(actor: Actor, version: CertificateVersion, facts: dict[str, object]) -> int | None:
     """Make a stored version the active one, on record. Returns the number of the one that was."""
-    before = take_place(version, VersionStatus.ACTIVE)
-    version.save(update_fields=["status", "turn"])
-    facts = {"version": version.number, "before": before, **facts}
-    defaults.record(actor, Action.VERSION_PROMOTED, version.certificate, facts)
-    tell(actor, version, before)
+    with taking_place(actor, version, VersionStatus.ACTIVE) as before:
+        version.save(update_fields=["status", "turn"])
+        facts = {"version": version.number, "before": before, **facts}
+        defaults.record(actor, Action.VERSION_PROMOTED, version.certificate, facts)
     return before
 
 
-def tell(actor: Actor, version: CertificateVersion, before: int | None, *, undone: bool = False) -> None:
+def _tell(actor: Actor, version: CertificateVersion, before: int | None, *, undone: bool) -> None:
     """Another version is active now. A promotion opens the certificate's fallback window, a rollback closes it."""
     certificate = version.certificate
     opens = certificate.fallback_days and before is not None and not undone

@@ -117,21 +117,12 @@ def _fill(actor: Actor, done: Completion, allowed: list[str]) -> None:
     """Write the leaf and its chain into the draft, and give it its place."""
     version, becomes = done.version, done.becomes
     assert version is not None and becomes is not None  # noqa: S101, PT018 - a reply that changes something
-    before = activating.take_place(version, becomes)
     for column, value in material.leaf_facts(done.inspection).items():
         setattr(version, column, value)
     version.allowed_findings = allowed
     version.created_at, version.created_by = timezone.now(), actor.name[:150]
-    version.save(force_update=True)
-    ChainCertificate.objects.bulk_create(material.chain_rows(done.inspection, version))
-    facts: dict[str, object] = {
-        "version": version.number,
-        "status": version.status,
-        "before": before,
-        "subject": version.subject,
-        "serial": version.serial,
-        "sha256": version.sha256,
-        "not_after": version.not_after.isoformat(),
-        "allowed_findings": allowed,
-    }
-    defaults.record(actor, Action.VERSION_COMPLETED, done.certificate, facts)
+    with activating.taking_place(actor, version, becomes) as before:
+        version.save(force_update=True)
+        ChainCertificate.objects.bulk_create(material.chain_rows(done.inspection, version))
+        facts = material.stored_facts(version, before)
+        defaults.record(actor, Action.VERSION_COMPLETED, done.certificate, facts)

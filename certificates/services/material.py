@@ -49,6 +49,20 @@ def leaf_facts(inspection: Inspection) -> dict[str, Any]:
     }
 
 
+def stored_facts(version: CertificateVersion, before: int | None) -> dict[str, object]:
+    """What the audit trail says of a version that was just stored. `before`: the number of the one in its place."""
+    return {
+        "version": version.number,
+        "status": version.status,
+        "before": before,
+        "subject": version.subject,
+        "serial": version.serial,
+        "sha256": version.sha256,
+        "not_after": version.not_after.isoformat(),
+        "allowed_findings": version.allowed_findings,
+    }
+
+
 def chain_rows(inspection: Inspection, version: CertificateVersion) -> list[ChainCertificate]:
     """Unsaved rows: the intermediates in sending order, then the root."""
     return [

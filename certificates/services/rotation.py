@@ -105,14 +105,12 @@ def roll_back(*, actor: Actor, certificate: ClientCertificate, expected_state: s
         raise Conflict(f"“{locked.path}” has no earlier version to go back to.", code="nothing_to_roll_back_to")
     version.certificate = locked
     _refuse_invalid(version)
-    turn, was = version.turn, VersionStatus(version.status)
+    was = VersionStatus(version.status)
     locked.versions.filter(status=VersionStatus.ACTIVE).update(turn=None)  # undone: no rollback leads there again
-    before = activating.take_place(version, VersionStatus.ACTIVE)
-    version.turn = turn  # it continues its own
-    version.save(update_fields=["status"])
-    facts: dict[str, object] = {"version": version.number, "before": before}
-    defaults.record(actor, Action.VERSION_ROLLED_BACK, locked, facts)
-    activating.tell(actor, version, before, undone=True)
+    with activating.taking_place(actor, version, VersionStatus.ACTIVE, undone=True) as before:
+        version.save(update_fields=["status"])
+        facts: dict[str, object] = {"version": version.number, "before": before}
+        defaults.record(actor, Action.VERSION_ROLLED_BACK, locked, facts)
     return Rotation(locked, version, was, before)
 
 

@@ -149,20 +149,9 @@ def _lock(order: Order, plan: Plan, certificate: ClientCertificate) -> ClientCer
 
 
 def _write(order: Order, version: CertificateVersion, sealed: SealedKey) -> None:
-    before = activating.take_place(version, VersionStatus(version.status))
-    version.save(force_insert=True)
-    ChainCertificate.objects.bulk_create(material.chain_rows(order.inspection, version))
-    sealed.save(force_insert=True)
-    facts: dict[str, object] = {
-        "version": version.number,
-        "status": version.status,
-        "before": before,
-        "subject": version.subject,
-        "serial": version.serial,
-        "sha256": version.sha256,
-        "not_after": version.not_after.isoformat(),
-        "allowed_findings": list(order.allowed),
-    }
-    defaults.record(order.actor, Action.VERSION_IMPORTED, version.certificate, facts)
-    if version.status == VersionStatus.ACTIVE:
-        activating.tell(order.actor, version, before)
+    with activating.taking_place(order.actor, version, VersionStatus(version.status)) as before:
+        version.save(force_insert=True)
+        ChainCertificate.objects.bulk_create(material.chain_rows(order.inspection, version))
+        sealed.save(force_insert=True)
+        facts = material.stored_facts(version, before)
+        defaults.record(order.actor, Action.VERSION_IMPORTED, version.certificate, facts)

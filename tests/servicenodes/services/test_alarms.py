@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 import time_machine
+from cryptography import x509
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -17,13 +18,18 @@ from botplatform.bots.models import Bot
 from botplatform.errors import Conflict, InvalidInput, NotAllowed
 from botplatform.notifications.models import Delivery
 from certificates.models import ClientCertificate
+from certificates.pki.inspection import UploadedFile
+from certificates.services.completing import complete
+from certificates.services.fallback import set_fallback
 from certificates.services.importing import import_certificate
-from certificates.services.rotation import promote, roll_back
+from certificates.services.requesting import request
+from certificates.services.rotation import promote, retire, roll_back
 from servicenodes.models import Alarm, ConnectionTest, Proof, ServiceNode
 from servicenodes.services import alarms, probing
 from servicenodes.services.proving import RETEST_AFTER, compare_versions, start_due_retests
 from servicenodes.services.requests import ProbeOptions
-from tests.factories import upload
+from tests.factories import make_alarm, make_node, upload
+from tests.pki import CA
 from tests.servicenodes.services.proving import Banks, banks, version, work
 
 pytestmark = pytest.mark.django_db
@@ -143,6 +149,34 @@ def test_an_import_that_promotes_is_watched_too(
     import_certificate(actor=operator, owner=bot, name="bank", files=files, passphrase=None)
     retested()
     assert Alarm.objects.get().version.number == 3
+
+
+def by_import(bot: Bot, ca: CA) -> None:
+    files = upload(ca.issue("three.example"))
+    import_certificate(actor=Actor.operating_system(), owner=bot, name="bank", files=files, passphrase=None)
+
+
+def by_reply(bot: Bot, ca: CA) -> None:
+    asked = request(actor=Actor.operating_system(), owner=bot, name="bank")
+    issued = ca.issue(public_key=x509.load_der_x509_csr(asked.csr).public_key())
+    files = [UploadedFile("reply.pem", issued.chain_pem)]
+    complete(actor=Actor.operating_system(), certificate=asked.certificate, files=files)
+
+
+@pytest.mark.parametrize("way", [by_import, by_reply])
+def test_whatever_takes_the_empty_place_closes_window_and_alarms(
+    both: Banks, bot: Bot, certificate: ClientCertificate, operator: Actor, way: Callable[[Bot, CA], None]
+) -> None:
+    """Version 2 was promoted, raised an alarm, and was retired by hand: nothing is active."""
+    node = make_node(bot, certificate=certificate)
+    set_fallback(actor=operator, certificate=certificate, days=7)
+    promote(actor=operator, certificate=certificate)
+    make_alarm(node, version(certificate, 2), before=version(certificate, 1))
+    retire(actor=operator, certificate=certificate, number=2, force=True)
+    way(bot, both.new)
+    certificate.refresh_from_db()
+    assert (certificate.active_version == version(certificate, 3), certificate.fallback_until) == (True, None)
+    assert Alarm.objects.get().closed_how == "switched"
 
 
 def test_a_re_test_that_was_overtaken_tests_nothing(
