@@ -36,6 +36,17 @@ def test_templates_hold_no(what: str) -> None:
     assert found == []
 
 
+def test_every_icon_is_drawn() -> None:
+    drawn = set(re.findall(r'id="([a-z0-9-]+)"', (ROOT / "static/console/vendor/icons.svg").read_text()))
+    named = {
+        (name, str(path))
+        for path in TEMPLATES
+        for name in re.findall(r'{% (?:icon|empty_state) "([^"]+)"', (ROOT / path).read_text())
+    }
+    assert named
+    assert {(name, path) for name, path in named if name not in drawn} == set()
+
+
 def test_no_code_marks_text_as_safe() -> None:
     found = []
     for path in python_files(*PACKAGES, "demo"):
