@@ -76,11 +76,16 @@ class DeliveryState(models.TextChoices):
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"  # given up
+    NOT_TOLD = "not told"  # who has left meanwhile
+
+
+SETTLED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.NOT_TOLD)
 
 
 class Standing(StrEnum):
     """Where a delivery is, for people; the best first."""
 
+    NOT_TOLD = "not told"
     SENT = "sent"
     WAITING = "waiting"
     RETRYING = "retrying"
@@ -114,6 +119,7 @@ class Delivery(models.Model):
     bot = models.ForeignKey(Bot, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries")
     channel = models.CharField(max_length=10, choices=Channel.choices)
     recipient = models.CharField(max_length=254)  # a mail address, or the endpoint's id
+    by_role = models.BooleanField(default=False)  # told for a role alone, so that it is asked again before it is sent
     endpoint = models.ForeignKey(WebhookEndpoint, null=True, on_delete=models.SET_NULL, related_name="deliveries")
     title = models.CharField(max_length=200)
     text = models.TextField()
@@ -157,7 +163,7 @@ class Delivery(models.Model):
     @property
     def standing(self) -> Standing:
         """Whether the peer accepted it, and if not, whether it is tried for the first time or again."""
-        if self.state in {DeliveryState.SENT, DeliveryState.FAILED}:
+        if self.state in SETTLED:
             return Standing(self.state)
         failed_before = self.attempt - (self.state == DeliveryState.SENDING)
         return Standing.RETRYING if failed_before > 0 else Standing.WAITING

@@ -20,6 +20,7 @@ from botplatform.crashes import Crashed, crashes_told
 from botplatform.notifications.channels import Undelivered, send
 from botplatform.notifications.models import Delivery, DeliveryState
 from botplatform.notifications.retrying import pause_after
+from botplatform.notifications.services.outbox import has_left
 
 log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=3)  # more than a mail server or a receiver may take
@@ -36,7 +37,7 @@ def deliver_due() -> int:
             if time.monotonic() > until:
                 return accepted
             delivery = None if recipient in silent else _claim(key)
-            if delivery is None:
+            if delivery is None or _left(delivery):
                 continue
             if _deliver(delivery):
                 accepted += 1
@@ -57,6 +58,15 @@ def _claim(key: uuid.UUID) -> Delivery | None:
     if not ours.update(state=DeliveryState.SENDING, due_at=now + LEASE, attempt=F("attempt") + 1):
         return None
     return Delivery.objects.select_related("bot", "endpoint").get(pk=key)
+
+
+def _left(delivery: Delivery) -> bool:
+    """Whether its recipient has left since it was posted; it is settled then."""
+    if not has_left(delivery):
+        return False
+    note = "This address belongs to nobody any more who is told of it."
+    _settle(delivery, state=DeliveryState.NOT_TOLD, note=note)
+    return True
 
 
 def _deliver(delivery: Delivery) -> bool:

@@ -17,11 +17,10 @@ from botplatform.bots.access import bots_allowing, require_permission
 from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict
 from botplatform.notifications.forms import LogFilter
-from botplatform.notifications.models import Delivery, DeliveryState
+from botplatform.notifications.models import SETTLED, Delivery
 from botplatform.notifications.services.outbox import send_again
 
 PER_PAGE = 50
-DONE = (DeliveryState.SENT, DeliveryState.FAILED)
 
 
 @require_permission(Permission.CONSOLE)
@@ -58,5 +57,5 @@ def mark_repeatable(user: User, deliveries: list[Delivery]) -> list[Delivery]:
     bots = set(bots_allowing(user, Permission.BOT_CHANGE).values_list("pk", flat=True))
     for delivery in deliveries:
         theirs = delivery.bot_id in bots if delivery.bot_id else user.is_administrator
-        delivery.may_repeat = theirs and delivery.state in DONE  # type: ignore[attr-defined]
+        delivery.may_repeat = theirs and delivery.state in SETTLED  # type: ignore[attr-defined]
     return deliveries

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,12 +16,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from botplatform.accounts.actors import Actor
+from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
+from botplatform.bots.roles import Role
 from botplatform.notifications import signing
 from botplatform.notifications.models import Delivery, DeliveryState
 from botplatform.notifications.retrying import PAUSES
 from botplatform.notifications.services.delivering import LEASE, deliver_due
-from botplatform.notifications.services.outbox import post
+from botplatform.notifications.services.outbox import post, send_again
 from botplatform.notifications.services.webhooks import add_endpoint
 from servicenodes.services.outbound import close
 from tests.botplatform.notifications.peers import Peers, peers
@@ -124,6 +126,43 @@ def test_one_dead_recipient_holds_nobody_up(world: Peers, bot: Bot, operator: Ac
         tell(bot, f"k{number}")
     assert deliver_due() == 5
     assert Delivery.objects.filter(channel="webhook", attempt__gt=0).count() == 1
+
+
+def leaves(user: User, bot: Bot) -> None:
+    bot.memberships.filter(user=user).delete()
+
+
+def is_switched_off(user: User, bot: Bot) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def gets_another_role(user: User, bot: Bot) -> None:
+    bot.memberships.filter(user=user).update(role=Role.DEVELOPER)
+
+
+@pytest.mark.parametrize("change", [leaves, is_switched_off, gets_another_role])
+def test_who_is_gone_when_it_is_sent_is_not_told(
+    world: Peers, bot: Bot, owner: User, operator: Actor, settings: Settings, change: Callable[[User, Bot], None]
+) -> None:
+    """The addresses that are named without a role are told as before."""
+    settings.SECURITY_EMAIL = "security@example.com"
+    User.objects.filter(pk=owner.pk).update(email="Owner@example.com")
+    tell(bot)
+    change(owner, bot)
+    assert deliver_due() == 2
+    assert {mail["To"] for mail in world.mail.accepted} == {"team@bank.example", "security@example.com"}
+    delivery = Delivery.objects.get(recipient="Owner@example.com")
+    assert (delivery.state, delivery.standing, delivery.note[:12]) == ("not told", "not told", "This address")
+    send_again(actor=operator, delivery=delivery)
+    assert deliver_due() == 0
+    assert states() == ["not told", "sent", "sent"]
+
+
+def test_who_stays_is_told_also_of_what_waited(world: Peers, bot: Bot, owner: User) -> None:
+    User.objects.filter(pk=owner.pk).update(email="owner@example.com")
+    tell(bot)
+    User.objects.filter(pk=owner.pk).update(email="Owner@Example.com")
+    assert deliver_due() == 2
 
 
 def test_one_that_nobody_can_send_stops_no_other(world: Peers, bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
