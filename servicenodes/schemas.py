@@ -280,6 +280,19 @@ class VariableOut(Schema):
     variable: str
 
 
+class NodeOutlook(Schema):
+    """What a service node of the export calls, and which certificate it presents from the import on."""
+
+    node: str
+    title: str = Field(description="`dialog / name`.")
+    method: str
+    url: str = Field(description="Empty: it needs one before it can be tested or called.")
+    exported_url: str = Field(description="What the bot definition says in place of a URL that can be called.")
+    certificate: str | None = Field(description="The effective certificate; null: there is none.")
+    rule: Literal["node", "bot", "platform", "none"]
+    hindrance: str = Field(description="Why it cannot be presented; empty: it can.")
+
+
 class DefinitionOut(Schema):
     """What the import of a bot definition did, or would do. Nodes are named `bot-slug/node-slug`."""
 
@@ -292,6 +305,7 @@ class DefinitionOut(Schema):
     updated: list[NodeUpdated]
     unchanged: list[str]
     skipped: list[NodeSkipped]
+    nodes: list[NodeOutlook] = Field(description="All service nodes of the export, but for those skipped.")
     needs_url: list[str] = Field(description="Those of them that have no URL yet.")
     gone: list[str] = Field(description="Made by an earlier import and not in this export; they are kept.")
     notes: list[DefinitionNote]

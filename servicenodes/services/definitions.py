@@ -26,6 +26,7 @@ from certificates.lookup import visible_bots
 from servicenodes.definitions.definition import BotDefinition, NodeDefinition
 from servicenodes.models import ServiceNode
 from servicenodes.services.nodes import change_node, create_node, free_slug
+from servicenodes.services.outlook import Outlook, foresee
 from servicenodes.tls.target import parse_target
 
 SECRET_HEADERS = "secret headers"  # noqa: S105 — among the names of what changed
@@ -53,6 +54,7 @@ class ImportReport:
     gone: list[str] = field(default_factory=list)  # made by an earlier import, not in this export; kept
     notes: list[tuple[str, str]] = field(default_factory=list)  # a node, or "" for all, and the sentence
     variables: list[tuple[str, str, str]] = field(default_factory=list)  # node, the builder's expression, our name
+    nodes: list[Outlook] = field(default_factory=list)  # of all that the export holds
 
     @property
     def changed(self) -> bool:
@@ -74,6 +76,7 @@ class ImportReport:
             "gone": self.gone,
             "notes": [{"node": node or None, "text": text} for node, text in self.notes],
             "variables": [{"node": node, "builder": says, "variable": name} for node, says, name in self.variables],
+            "nodes": [row.as_json() for row in self.nodes],
         }
 
 
@@ -112,18 +115,31 @@ def _bring_in(actor: Actor, bot: Bot, report: ImportReport) -> None:
     start = f"{report.definition.id}/"
     rows = ServiceNode.objects.filter(bot=bot, external_id__startswith=start).select_related("bot")
     known = {node.external_id: node for node in rows.prefetch_related("sealed_headers")}
+    if not known and not report.bot_created:
+        report.notes += _note_of_name(report.definition.name, bot)
+    taken = []
     for found in report.definition.nodes:
         node = known.pop(start + found.key, None)
         try:
-            path = _create(actor, bot, found, report) if node is None else _update(actor, node, found, report)
+            node = _create(actor, bot, found, report) if node is None else _update(actor, node, found, report)
         except InvalidInput as error:
             raise InvalidInput(f"{found.title}: {error.text}", field="files", code=error.code) from error
-        report.notes += [(path, text) for text in found.notes]
-        report.variables += [(path, says, name) for says, name in found.variables.items()]
+        taken.append(node)
+        report.notes += [(node.path, text) for text in found.notes]
+        report.variables += [(node.path, says, name) for says, name in found.variables.items()]
+    report.nodes = foresee(taken)
     report.gone = sorted(node.path for node in known.values())
 
 
-def _create(actor: Actor, bot: Bot, found: NodeDefinition, report: ImportReport) -> str:
+def _note_of_name(name: str, bot: Bot) -> list[tuple[str, str]]:
+    """That the export seems to be of another bot, the first time it comes."""
+    if not name or name.casefold() == bot.name.casefold() or slug_from(name, max_length=SLUG_LENGTH) == bot.slug:
+        return []
+    text = f"The export is of a bot called “{name}”. Is it meant to go into “{bot.name}” ({bot.slug})?"
+    return [("", text)]
+
+
+def _create(actor: Actor, bot: Bot, found: NodeDefinition, report: ImportReport) -> ServiceNode:
     node = create_node(
         actor=actor,
         bot=bot,
@@ -137,7 +153,7 @@ def _create(actor: Actor, bot: Bot, found: NodeDefinition, report: ImportReport)
     report.created.append(node.path)
     if not node.url:
         report.needs_url.append(node.path)
-    return node.path
+    return node
 
 
 def _of_export(found: NodeDefinition) -> dict[str, Any]:
@@ -153,7 +169,7 @@ def _of_export(found: NodeDefinition) -> dict[str, Any]:
     }
 
 
-def _update(actor: Actor, node: ServiceNode, found: NodeDefinition, report: ImportReport) -> str:
+def _update(actor: Actor, node: ServiceNode, found: NodeDefinition, report: ImportReport) -> ServiceNode:
     changes = _of_export(found) | ({"url": found.url} if found.url else {})
     sealed = {header.name.lower(): header.name for header in node.sealed_headers.all()}
     # Somebody gave a value here where the export has a variable.
@@ -171,7 +187,7 @@ def _update(actor: Actor, node: ServiceNode, found: NodeDefinition, report: Impo
         report.updated.append(Updated(node.path, tuple(fields)))
     if not after.url:
         report.needs_url.append(node.path)
-    return node.path
+    return after
 
 
 def _secrets(node: ServiceNode, found: NodeDefinition, sealed: dict[str, str], report: ImportReport) -> dict[str, Any]:

@@ -80,11 +80,13 @@ def rows(report: ImportReport) -> Iterator[dict[str, Any]]:
     named = [("info", "New", path, "") for path in report.created]
     named += [("info", "Changes", row.node, f"Changes: {', '.join(row.fields)}.") for row in report.updated]
     named += [("neutral", "Unchanged", path, "") for path in report.unchanged]
+    outlooks = {row.node: row for row in report.nodes}
     for tone, word, path, text in named:
         told = [note for node, note in report.notes if node == path]
         names = [(says, name) for node, says, name in report.variables if node == path]
         notes = [*filter(None, [text]), *told]
-        yield {"tone": tone, "word": word, "node": path.partition("/")[2], "notes": notes, "variables": names}
+        known = {"node": path.partition("/")[2], "outlook": outlooks[path]}
+        yield {"tone": tone, "word": word, "notes": notes, "variables": names, **known}
     for left in report.definition.left_out:
         yield {"tone": "warning", "word": "Left out", "title": left.node, "notes": [left.why]}
     for path in report.gone:

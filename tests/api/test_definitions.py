@@ -26,7 +26,18 @@ def test_check_then_import_then_again(call: Caller, bot: Bot) -> None:
         ["acme/accounts-getbalance", "acme/accounts-else"],
         ["acme/accounts-else"],
     )
+    assert made["nodes"][0] == {
+        "node": "acme/accounts-getbalance",
+        "title": "Accounts / GetBalance",
+        "method": "GET",
+        "url": "https://api.bank.example/balance",
+        "exported_url": "",
+        "certificate": None,
+        "rule": "none",
+        "hindrance": "",
+    }
     again = call.upload(ROUTE, {"files": files}).json()
+    assert [row["node"] for row in again["nodes"]] == made["created"]
     assert (again["changed"], again["unchanged"]) == (False, made["created"])
     node = call("GET", "/bots/acme/nodes/accounts-else").json()
     assert (node["url"], node["exported_url"]) == ("", "{{context_base}}/x")

@@ -15,14 +15,14 @@ from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from servicenodes.models import ServiceNode
 from servicenodes.services import previews
-from tests.factories import make_node
+from tests.factories import make_certificate, make_node
 from tests.servicenodes.definitions.exports import component, end_point, export, headers
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
 URL = "/bots/acme/definition/"
 TOKEN = re.compile(r'name="upload" value="([^"]+)"')
-PAY = component("Pay", endPoint=end_point(path="/p"), headers=headers(Authorization="Basic hunter2"))
+PAY = component("Pay", endPoint=end_point(path="/p", method="post"), headers=headers(Authorization="Basic hunter2"))
 ASKING = component("<b>Else</b>", endPoint=end_point("{{context.base}}/x"))
 
 
@@ -39,9 +39,14 @@ def token_of(page: str) -> str:
 
 def test_look_then_save_then_again(sign_in: SignIn, developer: User, bot: Bot) -> None:
     client = sign_in(developer)
+    make_certificate(bot, "bank-client", is_default=True)
     assert f'href="{URL}"' in client.get("/bots/acme/").content.decode()
     page = look(client)
     assert "Found: Bank" in page
+    assert "The export is of a bot called “Bank”. Is it meant to go into “Acme assistant” (acme)?" in page
+    assert "POST https://api.bank.example/p" in page
+    assert "Accounts / Pay" in page
+    assert "acme/bank-client (the bot’s default)" in page
     assert "The host of its URL is known only when the bot runs." in page
     assert "hunter2" not in page
     assert not ServiceNode.objects.exists()
@@ -50,7 +55,8 @@ def test_look_then_save_then_again(sign_in: SignIn, developer: User, bot: Bot) -
     assert "One service node needs a URL" in saved
     assert "&lt;b&gt;Else&lt;/b&gt;" in saved
     assert "Needs a URL" in saved
-    assert "There is nothing to save." in look(client)
+    again = look(client)
+    assert ("There is nothing to save." in again, "Is it meant to go into" in again) == (True, False)
 
 
 def test_a_node_without_a_url_asks_for_one(sign_in: SignIn, developer: User, bot: Bot) -> None:

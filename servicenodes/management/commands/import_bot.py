@@ -42,19 +42,22 @@ class Command(ConsoleCommand):
             self._tell(report, checked=options["check"])
 
     def _tell(self, report: ImportReport, *, checked: bool) -> None:
-        made = " (new)" if report.bot_created else ""
+        would = "would be " if checked else ""
+        made = f" ({would}created)" if report.bot_created else ""
         self.show(f"{report.definition.name or report.definition.id} → bot “{report.bot}”{made}")
-        rows = [("created", path) for path in report.created]
-        rows += [("updated", f"{row.node}: {', '.join(row.fields)}") for row in report.updated]
-        rows += [("unchanged", path) for path in report.unchanged]
+        told = {row.node: f"{row.node}: {row.call}; will present {row.presents}" for row in report.nodes}
+        rows = [(f"{would}created", told[path]) for path in report.created]
+        rows += [(f"{would}updated", f"{told[row.node]}; changes: {', '.join(row.fields)}") for row in report.updated]
+        rows += [("unchanged", told[path]) for path in report.unchanged]
         rows += [("left out", f"{row.node}: {row.why}") for row in report.definition.left_out]
         rows += [("gone", f"{path} is not in the export any more; it is kept") for path in report.gone]
         rows += [("note", f"{path}: {text}" if path else text) for path, text in report.notes]
         rows += [
             ("variable", f"{path}: {{{{{says}}}}} is {{{{{name}}}}} here") for path, says, name in report.variables
         ]
+        width = max((len(kind) for kind, _ in rows), default=0)
         for kind, text in rows:
-            self.show(f"{kind:<10} {text}")
+            self.show(f"{kind:<{width}} {text}")
         if not report.changed:
             self.show("Nothing is changed.")
         elif checked:

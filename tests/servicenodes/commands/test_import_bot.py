@@ -28,10 +28,14 @@ def test_a_zip_a_folder_and_a_file(tmp_path: Path, capsys: pytest.CaptureFixture
     zip_file.write_bytes(export(component()))
     call_command("import_bot", str(zip_file), "--check")
     told = capsys.readouterr().out
-    assert "created    bank/accounts-getbalance" in told
+    call = "bank/accounts-getbalance: GET https://api.bank.example/balance"
+    presents = "will present nothing: no certificate is attached, and there is no default"
+    assert f"would be created {call}; {presents}\n" in told
+    assert "→ bot “bank” (would be created)" in told
     assert "Nothing was stored." in told
     assert not Bot.objects.exists()
     call_command("import_bot", str(zip_file))
+    assert f"\ncreated {call}" in capsys.readouterr().out
     (tmp_path / "botDefinition.json").write_bytes(as_bytes(definition(component())))
     (tmp_path / "config.json").write_bytes(as_bytes(CONFIG))
     for path in (tmp_path, tmp_path / "botDefinition.json"):
