@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -97,13 +96,7 @@ def _first(count: int, nodes: ServiceNodeQuerySet) -> list[ServiceNode]:
         return []
     keys = list(nodes.values_list("pk", flat=True)[:SHOWN])
     found = ServiceNode.objects.select_related("bot").in_bulk(keys).values()
-    return sorted(found, key=lambda node: (node.last_verdict in MILD, natural(node.title), node.bot.slug))
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """What to sort names by, so that “9 Cards” comes before “10 Rates”."""
-    parts = re.split(r"([0-9]+)", name.casefold())
-    return [(int(part), "") if number % 2 else (0, part) for number, part in enumerate(parts)]
+    return sorted(found, key=lambda node: (node.last_verdict in MILD, node.sort_key))
 
 
 def _count_versions(active: QuerySet[CertificateVersion], now: datetime) -> tuple[dict[str, int], dict[str, int]]:

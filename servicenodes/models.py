@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable
 from enum import StrEnum
@@ -125,6 +126,12 @@ class ServiceNode(models.Model):
     def title(self) -> str:
         """`dialog / name`: names repeat within a bot."""
         return f"{self.dialog} / {self.name}" if self.dialog else self.name
+
+    @property
+    def sort_key(self) -> tuple[list[tuple[int, str]], str]:
+        """To sort a list that people read: “9 Cards” before “10 Rates”. Needs `bot` loaded."""
+        parts = re.split(r"([0-9]+)", self.title.casefold())
+        return [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(parts)], self.bot.slug
 
 
 class SealedHeader(models.Model):

@@ -79,7 +79,7 @@ def evidence_for(version: CertificateVersion, viewer: User | ApiToken | None = N
     prefetch_related_objects(nodes, "trust_store")
     visible = None if viewer is None else set(Bot.objects.visible_to(viewer).values_list("pk", flat=True))
     rows = [_row(node, proof, tests, hidden=visible is not None and node.bot_id not in visible) for node in nodes]
-    rows.sort(key=lambda row: (ORDER.index(row.difference.outcome), row.hidden))
+    rows.sort(key=lambda row: (ORDER.index(row.difference.outcome), row.hidden, row.node.sort_key))
     old = proof is not None and timezone.now() - proof.requested_at > FRESH
     return Evidence(version, proof, rows, standing(row.difference.outcome for row in rows), old)
 

@@ -227,6 +227,14 @@ def test_a_version_that_is_gone_is_not_replaced_by_another(both: Banks, bot: Bot
     assert both.quick.recorded_after(before, wait_s=0.2) == []
 
 
+def test_alike_rows_stand_in_the_order_of_their_names(bot: Bot) -> None:
+    certificate = slot(bot, "active", "staged")
+    for name in ("Step 10", "step 2", "Step 1"):
+        make_node(bot, name=name, certificate=certificate)
+    rows = evidence_for(version(certificate, 2)).rows
+    assert [row.node.name for row in rows] == ["Step 1", "step 2", "Step 10"]
+
+
 def test_the_queries_do_not_grow(bot: Bot) -> None:
     certificate = slot(bot, "active", "staged")
     counts = []
