@@ -76,7 +76,7 @@ class DeliveryState(models.TextChoices):
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"  # given up
-    NOT_TOLD = "not told"  # who has left meanwhile
+    NOT_TOLD = "not told", "Not told"  # who has left meanwhile
 
 
 SETTLED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.NOT_TOLD)

@@ -78,8 +78,10 @@ def renew_now(*, actor: Actor, certificate: ClientCertificate) -> RenewalPolicy:
     if not locked.versions.filter(status=VersionStatus.ACTIVE).exists():
         text = f"“{locked.path}” has no active version whose names could be asked for again: import one first."
         raise Conflict(text, code="nothing_to_renew")
+    if policy.error:
+        policy.resume = ""  # who asks after a failure has put something right: begin anew
     policy.asked_by, policy.attempt, policy.error, policy.look_at = actor.name[:150], 0, "", timezone.now()
-    policy.save(update_fields=["asked_by", "attempt", "error", "look_at"])
+    policy.save(update_fields=["asked_by", "attempt", "error", "look_at", "resume"])
     defaults.record(actor, Action.RENEWAL_REQUESTED, locked, {"issuer": policy.issuer.path})
     pace.refuse_haste(actor)
     run_renewal.enqueue(str(policy.pk))

@@ -19,6 +19,7 @@ from botplatform.accounts.actors import Actor
 from botplatform.audit.actions import Action
 from botplatform.crashes import crashes_told
 from botplatform.errors import DomainError
+from certificates.errors import BundleError, ImportRefused
 from certificates.issuer_models import IssuerKind, RenewalPolicy, RenewalPolicyQuerySet
 from certificates.issuers.port import Issuer, IssuerFailed, SigningJob
 from certificates.models import CertificateVersion, VersionStatus
@@ -36,6 +37,7 @@ BEHIND = -20  # the priority of what nobody waits for
 LOOK_AGAIN = timedelta(hours=1)  # versions change without a word to us
 QUEUED_FOR = timedelta(minutes=10)  # then the hint is taken for lost
 LEASE = timedelta(minutes=15)  # more than one attempt may take
+REFUSED_PAUSE = timedelta(days=1)  # a CA limits how many certificates it makes for the same names
 ASK_WINDOW_AGAIN = timedelta(hours=6)
 WINDOW_FIELDS = ("window_of", "window_ask_at", "window_start", "window_end")
 SHOWN = (VersionStatus.ACTIVE, VersionStatus.STAGED)
@@ -171,9 +173,7 @@ def _attempt(policy: RenewalPolicy) -> datetime:
         return outlook.at
     draft = _open_draft(policy)
     if draft.status == VersionStatus.DRAFT:
-        chain = issuer.sign(_job(policy, draft))
-        files = [UploadedFile(f"certificate {number} of the CA", der) for number, der in enumerate(chain, 1)]
-        completing.complete(actor=Actor.platform(), certificate=policy.certificate, files=files, stage=True)
+        _store(policy, issuer.sign(_job(policy, draft)))
     _succeeded(policy, draft)
     return timezone.now() + LOOK_AGAIN
 
@@ -217,6 +217,15 @@ def _job(policy: RenewalPolicy, draft: CertificateVersion) -> SigningJob:
     return SigningJob(bytes(draft.signing_request.csr_der), policy.resume, keep)
 
 
+def _store(policy: RenewalPolicy, chain: tuple[bytes, ...]) -> None:
+    files = [UploadedFile(f"certificate {number} of the CA", der) for number, der in enumerate(chain, 1)]
+    try:
+        completing.complete(actor=Actor.platform(), certificate=policy.certificate, files=files, stage=True)
+    except (BundleError, ImportRefused):
+        _write(policy, resume="")  # the same order would bring the same certificate for ever
+        raise
+
+
 @transaction.atomic
 def _succeeded(policy: RenewalPolicy, draft: CertificateVersion) -> None:
     _write(policy, draft=None, resume="", asked_by="", attempt=0, error="", staged=draft, standing="")
@@ -228,6 +237,8 @@ def _succeeded(policy: RenewalPolicy, draft: CertificateVersion) -> None:
 def _failed(policy: RenewalPolicy, error: DomainError) -> None:
     attempt = min(policy.attempt + 1, 1000)
     pause = pause_after(attempt, getattr(error, "retry_after_s", None))
+    if isinstance(error, BundleError | ImportRefused):
+        pause = REFUSED_PAUSE
     now = timezone.now()
     _write(policy, attempt=attempt, error=error.text, look_at=now + pause, lease_until=None)
     active = _of_status(policy, VersionStatus.ACTIVE)

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                     ("sending", "Sending"),
                     ("sent", "Sent"),
                     ("failed", "Failed"),
-                    ("not told", "Not Told"),
+                    ("not told", "Not told"),
                 ],
                 default="waiting",
                 max_length=10,

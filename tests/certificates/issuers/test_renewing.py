@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -30,10 +31,11 @@ from certificates.pki.secret import Secret
 from certificates.services.issuers import IssuerOrder, create_issuer
 from certificates.services.renewal_policies import RenewalChoice, renew_now, set_renewal
 from certificates.services.renewing import queue_due_renewals, run_renewal
+from certificates.services.requesting import request
 from certificates.services.rotation import destroy
 from tests.authorities import AcmeServer, Bao
 from tests.botplatform.jobs.test_worker import ROOT, wait_for
-from tests.certificates.issuers.test_hostile_ca import Routes, answering, directory
+from tests.certificates.issuers.test_hostile_ca import NONCE, Routes, answering, directory, usual
 from tests.factories import make_certificate, make_trust_store, make_version
 from tests.pki import CA
 
@@ -239,6 +241,52 @@ def test_what_the_ca_has_no_name_for_is_renewed_all_the_same(bot: Bot, authority
     policy = RenewalPolicy.objects.get()
     assert policy.draft is not None
     assert policy.error.startswith("The CA did not take our account")
+
+
+@contextmanager
+def two_orders(bot: Bot, authority: CA, certificate: ClientCertificate) -> Iterator[None]:
+    """The order at hand brings a certificate without clientAuth; the next one that is made, a right one."""
+    asked = request(actor=Actor.operating_system(), owner=bot, name=certificate.name)
+    key = x509.load_der_x509_csr(asked.csr).public_key()
+    wrong, right = (authority.issue(public_key=key, eku=(eku,)).chain_pem for eku in ("serverAuth", "clientAuth"))
+
+    def routes(url: str) -> Routes:
+        orders = {
+            f"/{name}": (200, NONCE, {"status": "valid", "certificate": f"{url}/{name}.pem"})
+            for name in ("old", "order")
+        }
+        return usual(url) | orders | {"/old.pem": (200, NONCE, wrong), "/order.pem": (200, NONCE, right)}
+
+    with answering(authority, routes) as peer:
+        choose(certificate, acme_issuer(bot, f"{peer.url}dir", authority))
+        RenewalPolicy.objects.update(draft=asked.version, resume=f"{peer.url}old")
+        yield
+
+
+def test_a_certificate_that_was_refused_is_ordered_anew(bot: Bot, authority: CA, settings: Settings) -> None:
+    settings.ACME_HOOK = "/bin/true"
+    certificate = certificate_of(bot)
+    with two_orders(bot, authority, certificate):
+        run_renewal(certificate.pk)
+        policy = RenewalPolicy.objects.get()
+        assert "clientAuth" in policy.error
+        assert policy.look_at > timezone.now() + timedelta(hours=23), "a CA limits how many it makes"
+        due_again(certificate)
+        run_renewal(certificate.pk)
+    assert (versions(certificate), RenewalPolicy.objects.get().error) == ([(1, "active"), (2, "staged")], "")
+
+
+@pytest.mark.parametrize(("error", "number"), [("It failed.", 1), ("", 0)])
+def test_renew_now_begins_anew_after_a_failure_only(
+    bot: Bot, authority: CA, settings: Settings, operator: Actor, error: str, number: int
+) -> None:
+    settings.ACME_HOOK = "/bin/true"
+    certificate = certificate_of(bot)
+    with two_orders(bot, authority, certificate):
+        RenewalPolicy.objects.update(error=error)
+        renew_now(actor=operator, certificate=certificate)
+        run_renewal(certificate.pk)
+    assert certificate.versions.filter(status="staged").count() == number
 
 
 def test_the_duty_costs_the_same_however_many_wait(bot: Bot, bao: Bao, authority: CA) -> None:
