@@ -168,6 +168,7 @@ DUTIES: dict[str, tuple[str, str, int]] = {
 # How lower packages reach other hosts (`botplatform.outbound`): through the only package that opens sockets.
 OUTBOUND_CONNECTOR = "servicenodes.services.outbound.send"
 OUTBOUND_CHECK = "servicenodes.services.outbound.check"
+WEBHOOK_ANCHORS = "certificates.services.webhook_trust.anchors_of"  # what proves the server of a webhook
 # How lower packages keep secrets (`botplatform.sealing`): with the keyring, which they do not know.
 SECRET_SEALER = "certificates.services.secrets.seal_text"  # noqa: S105
 SECRET_OPENER = "certificates.services.secrets.open_text"  # noqa: S105

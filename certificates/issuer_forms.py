@@ -1,4 +1,4 @@
-"""Shapes of what people type about issuers and renewals."""
+"""Shapes of what people type about issuers, renewals, and the trust of webhooks."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class IssuerForm(forms.Form):
             del self.fields[name]
         self.fields["url"].help_text = URL_HELP[kind]
         self.fields["secret"] = secret_field(SECRET_LABELS[kind], required=kind == IssuerKind.VAULT)
-        stores = TrustStore.objects.filter(Q(bot__isnull=True) | Q(bot=owner) if owner else Q(bot__isnull=True))
-        self.fields["trust_store"].queryset = stores.select_related("bot")  # type: ignore[attr-defined]
+        usable = TrustStore.objects.usable_by(owner).select_related("bot")
+        self.fields["trust_store"].queryset = usable  # type: ignore[attr-defined]
         self.options = tuple(OPTIONS[kind])
         offer_choices(self)
 
@@ -100,6 +100,24 @@ class SecretForm(forms.Form):
     @property
     def value(self) -> Secret:
         return Secret(str(self.cleaned_data["secret"]).encode())
+
+
+class WebhookTrustForm(forms.Form):
+    """By what the server of a webhook is proven."""
+
+    trust_store = SearchedChoiceField(
+        queryset=TrustStore.objects.none(),
+        required=False,
+        empty_label="The system’s authorities",
+        fits=lambda word: Q(name__contains=word.lower()) | Q(bot__slug__contains=word.lower()),
+        help_text="For a receiver whose certificate is of a company’s own CA.",
+    )
+
+    def __init__(self, *args: Any, owner: Bot | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        usable = TrustStore.objects.usable_by(owner).select_related("bot")
+        self.fields["trust_store"].queryset = usable  # type: ignore[attr-defined]
+        offer_choices(self)
 
 
 class RenewalForm(forms.Form):

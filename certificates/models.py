@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from botplatform.bots.models import PLATFORM_SLUG, Bot, validate_slug
+from botplatform.notifications.models import WebhookEndpoint
 from certificates import issuer_models  # noqa: F401 - the app's models are loaded from here
 from certificates.scopes import visible_filter
 
@@ -308,6 +309,9 @@ class TrustStoreQuerySet(models.QuerySet["TrustStore"]):
     def of_owner(self, owner: Bot | None) -> TrustStoreQuerySet:
         return self.filter(bot=owner) if owner else self.filter(bot__isnull=True)
 
+    def usable_by(self, owner: Bot | None) -> TrustStoreQuerySet:
+        return self.filter(Q(bot__isnull=True) | Q(bot=owner)) if owner else self.filter(bot__isnull=True)
+
 
 class TrustStore(models.Model):
     """A named set of trust anchors used to verify servers. `revision` grows with every change."""
@@ -369,3 +373,23 @@ class TrustAnchor(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+
+class WebhookTrust(models.Model):
+    """Which trust store proves the server of a webhook. Without one, the system's authorities do."""
+
+    endpoint = models.OneToOneField(WebhookEndpoint, primary_key=True, on_delete=models.CASCADE, related_name="trust")
+    trust_store = models.ForeignKey(TrustStore, on_delete=models.PROTECT, related_name="webhooks")
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def path(self) -> str:
+        """What uses a trust store is named by it."""
+        return f"{self.endpoint.bot.slug if self.endpoint.bot else PLATFORM_SLUG}: webhook to {self.endpoint.host}"
+
+    @property
+    def bot_id(self) -> uuid.UUID | None:
+        """Of its webhook."""
+        return self.endpoint.bot_id

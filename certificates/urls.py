@@ -16,6 +16,7 @@ from certificates.views import (
     requesting,
     responsible,
     trust_stores,
+    webhooks,
 )
 
 app_name = "certificates"
@@ -73,6 +74,8 @@ urlpatterns = [
     path("platform/certificates/<slug:name>/renew/", renewing.renew, name="platform_renew"),
     path(f"{OF_BOT}certificates/<slug:name>/renewal/", renewing.renewal, name="renewal"),
     path(f"{OF_BOT}certificates/<slug:name>/renew/", renewing.renew, name="renew"),
+    path("platform/notifications/webhooks/<uuid:endpoint>/trust/", webhooks.trust, name="platform_webhook_trust"),
+    path(f"{OF_BOT}notifications/webhooks/<uuid:endpoint>/trust/", webhooks.trust, name="webhook_trust"),
     path("issuers/", issuers.listing, name="issuers"),
     path("platform/issuers/create/<slug:kind>/", issuers.create, name="platform_issuer_create"),
     path("platform/issuers/<slug:name>/", issuers.detail, name="platform_issuer"),

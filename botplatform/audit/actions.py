@@ -56,6 +56,7 @@ class Action(StrEnum):
     CALL_ENDED = "call.ended"
     HEADERS_OPENED = "headers.opened"
     WEBHOOK_ADDED = "webhook.added"
+    WEBHOOK_CHANGED = "webhook.changed"  # by what its server is proven
     WEBHOOK_REMOVED = "webhook.removed"
     WEBHOOK_TRIED = "webhook.tried"
     CALENDAR_ADDED = "calendar.added"

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from botplatform import outbound, sealing
 from botplatform.errors import DomainError
@@ -73,7 +74,10 @@ def _request(delivery: Delivery, endpoint: WebhookEndpoint) -> outbound.Outbound
         timestamp=int(timezone.now().timestamp()),
         body=body,
     )
-    return outbound.OutboundRequest("POST", endpoint.url, headers=signed, body=body, timeout_s=TIMEOUT_S)
+    anchors = import_string(settings.WEBHOOK_ANCHORS)(endpoint)
+    return outbound.OutboundRequest(
+        "POST", endpoint.url, headers=signed, body=body, anchors=anchors, timeout_s=TIMEOUT_S
+    )
 
 
 def document(delivery: Delivery) -> dict[str, object]:
