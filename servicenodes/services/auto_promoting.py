@@ -10,6 +10,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from botplatform.accounts.actors import Actor
+from botplatform.crashes import crashes_told
 from botplatform.errors import DomainError
 from certificates.issuer_models import RenewalPolicy
 from certificates.models import CertificateVersion, VersionStatus
@@ -38,7 +39,8 @@ def _take_further(policy: RenewalPolicy) -> bool:
         return False
     version.certificate = policy.certificate
     try:
-        return _judge(policy, version, evidence_for(version))
+        with crashes_told("The promotion", certificate=policy.certificate.path):
+            return _judge(policy, version, evidence_for(version))
     except DomainError as error:
         note_standing(policy, error.text)
         return False

@@ -70,6 +70,19 @@ def test_all_green_is_promoted(both: Banks, bot: Bot) -> None:
     assert promote_proven() == 0
 
 
+def test_one_that_crashes_stops_no_other(both: Banks, bot: Bot, other_bot: Bot) -> None:
+    broken, fine = renewed(both, bot), renewed(both, other_bot)
+    both.node(bot, "quick", both.quick, broken)
+    both.node(other_bot, "quick", both.quick, fine)
+    promote_proven()
+    work()
+    ConnectionTest.objects.filter(node__bot=bot).update(verdict="no-such")  # as nobody foresaw
+    assert promote_proven() == 1
+    assert (active(broken), active(fine)) == (1, 2)
+    said = RenewalPolicy.objects.get(certificate=broken).standing
+    assert said == "The promotion stopped at an error of the console itself (ValueError); its log has the details."
+
+
 def test_one_that_would_fail_keeps_it_staged_until_it_follows(both: Banks, bot: Bot) -> None:
     certificate = renewed(both, bot)
     both.node(bot, "quick", both.quick, certificate)
