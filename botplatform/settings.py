@@ -151,7 +151,8 @@ DUTIES: dict[str, tuple[str, str, int]] = {
         "servicenodes.services.auto_promoting.promote_proven",
         30,
     ),
-    "start-re-tests": ("Test nodes again after a promotion", "servicenodes.services.proving.start_due_retests", 5),
+    "start-re-tests": ("Test nodes again after a promotion", "servicenodes.services.proving.start_due_proofs", 5),
+    "take-up-tests": ("Queue again tests that a worker lost", "servicenodes.services.queueing.take_up_tests", 15),
     "watch-expiry": ("Remind of certificates that expire", "certificates.services.expiry.watch_expiry", 900),
     "watch-server-certificates": (
         "Remind of servers’ certificates that expire",

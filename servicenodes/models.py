@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
 
+from botplatform.accounts.actors import ActorKind
 from botplatform.bots.models import Bot, validate_slug
 from certificates.models import CertificateVersion, ClientCertificate, Place, TrustStore
 from servicenodes.templating import METHODS
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 
 MAX_BODY_LENGTH = 100_000
+AWAITED_FOR = timedelta(hours=24)  # a test that no worker has begun by then is not begun any more
 MAX_METHOD_LENGTH = 69  # of a variable, with the longest name
 
 
@@ -168,9 +171,18 @@ class ConnectionTestQuerySet(models.QuerySet["ConnectionTest"]):
     def visible_to(self, viewer: User | ApiToken) -> ConnectionTestQuerySet:
         return self.filter(node__bot__in=Bot.objects.visible_to(viewer).values("pk"))
 
+    def queued(self) -> ConnectionTestQuerySet:
+        """Those in this state."""
+        awaited_from = timezone.now() - AWAITED_FOR
+        return self.filter(finished_at__isnull=True, started_at__isnull=True, requested_at__gt=awaited_from)
+
+    def running(self) -> ConnectionTestQuerySet:
+        """Those in this state."""
+        return self.filter(finished_at__isnull=True, lease_until__gt=timezone.now())
+
 
 class RunState(StrEnum):
-    """Where a test is. `interrupted`: its worker died; it will not finish, ask for another."""
+    """Where a test is. `interrupted`: its worker died, or no worker came for too long; ask for another."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -204,9 +216,10 @@ class Proof(models.Model):
     now_version = models.ForeignKey(CertificateVersion, null=True, on_delete=models.CASCADE, related_name="+")
     requested_at = models.DateTimeField(default=timezone.now)
     requested_by = models.CharField(max_length=150)  # outlives the user
+    requested_as = models.CharField(max_length=20, default=ActorKind.USER.value)  # how: see `ActorKind`
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     due_at = models.DateTimeField(default=timezone.now)
-    started_at = models.DateTimeField(null=True)  # when its tests were queued
+    started_at = models.DateTimeField(null=True)  # when all its tests were queued
 
     class Meta:
         ordering = ("-requested_at",)
@@ -231,9 +244,10 @@ class ConnectionTest(models.Model):
     node = models.ForeignKey(ServiceNode, on_delete=models.CASCADE, related_name="tests")
     requested_at = models.DateTimeField(default=timezone.now)
     requested_by = models.CharField(max_length=150)  # outlives the user
+    requested_as = models.CharField(max_length=20, default=ActorKind.USER.value)  # how: see `ActorKind`
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="connection_tests"
-    )  # null: asked for by the operating system's user or the platform
+    )  # null: nobody who has an account, or has it still
     target = models.CharField(max_length=300)  # host:port, for the rate limit
     started_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)  # past and unfinished: the worker died
@@ -258,6 +272,7 @@ class ConnectionTest(models.Model):
         indexes = (
             models.Index(name="test_by_node", fields=("node", "-requested_at")),
             models.Index(name="test_by_time", fields=("requested_at",)),
+            models.Index(name="test_unfinished", fields=("requested_at",), condition=Q(finished_at__isnull=True)),
         )
         constraints = (
             models.CheckConstraint(
@@ -272,11 +287,12 @@ class ConnectionTest(models.Model):
     @property
     def state(self) -> RunState:
         """Where it is now, by the clock: a lease that has run out means that the worker died."""
+        now = timezone.now()
         if self.finished_at is not None:
             return RunState.FINISHED
         if self.started_at is None:
-            return RunState.QUEUED
-        alive = self.lease_until is not None and self.lease_until > timezone.now()
+            return RunState.QUEUED if self.requested_at > now - AWAITED_FOR else RunState.INTERRUPTED
+        alive = self.lease_until is not None and self.lease_until > now
         return RunState.RUNNING if alive else RunState.INTERRUPTED
 
 

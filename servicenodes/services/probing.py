@@ -25,6 +25,7 @@ from servicenodes.models import ConnectionTest, ServiceNode
 from servicenodes.services import nodes, proving, recording
 from servicenodes.services.basis import basis_of
 from servicenodes.services.presenting import Presented, find_version, present
+from servicenodes.services.queueing import queue_tests
 from servicenodes.services.requests import (
     ProbeOptions,
     advice_of_node,
@@ -35,7 +36,6 @@ from servicenodes.services.requests import (
     unusable_observation,
 )
 from servicenodes.services.suggesting import suggest_certificates
-from servicenodes.tasks import run_connection_test
 from servicenodes.tls.judgement import Reason, Verdict
 from servicenodes.tls.observation import Step
 from servicenodes.tls.probe import ProbeRequest, run_probe
@@ -54,7 +54,7 @@ def request_test(*, actor: Actor, node: ServiceNode) -> ConnectionTest:
     """
     authorize(actor, Permission.NODE_TEST, bot=node.bot)
     test = recording.store_request(actor=actor, node=node)
-    run_connection_test.enqueue(str(test.pk))
+    queue_tests([test])
     return test
 
 

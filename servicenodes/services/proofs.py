@@ -51,6 +51,8 @@ class Evidence:
     @property
     def live(self) -> bool:
         """Some of its tests are still to come."""
+        if self.comparison is not None and self.comparison.started_at is None:
+            return True
         return any(test is not None and test.state in WAITING for row in self.rows for test in (row.now, row.next))
 
     @property

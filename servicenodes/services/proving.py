@@ -6,11 +6,13 @@ towards anybody's limit of tests. Who may promote may prove, also on nodes in bo
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from botplatform.accounts.actors import Actor
@@ -23,16 +25,17 @@ from certificates.models import CertificateVersion, ClientCertificate, SealedKey
 from certificates.services import defaults
 from servicenodes.effective import nodes_presenting
 from servicenodes.errors import TooManyTests
-from servicenodes.models import ConnectionTest, Proof, ServiceNode, Side
+from servicenodes.models import ConnectionTest, Proof, ServiceNode, ServiceNodeQuerySet, Side
 from servicenodes.services.presenting import find_version
 from servicenodes.services.proofs import evidence_for
-from servicenodes.tasks import run_connection_test
+from servicenodes.services.queueing import queue_tests
+from servicenodes.services.recording import asked_by
 from servicenodes.tls.target import parse_target
 
 RETEST_AFTER = timedelta(minutes=1)
-RETRIED_FOR = timedelta(minutes=15)  # so long a re-test that its worker left is taken up again
-BEHIND = -10  # the priority of tests that nobody waits for
 WINDOW = timedelta(minutes=1)
+AT_ONCE = 500  # nodes: the write lock is held for a moment only
+PAUSE_S = 0.1  # then; who waits for SQLite’s lock looks again so often
 COMPARISONS = 6  # of one certificate in a window
 
 
@@ -42,13 +45,19 @@ def authorize_proof(actor: Actor, bot: Bot | None) -> None:
     authorize(actor, Permission.NODE_TEST, bot=bot)
 
 
-@transaction.atomic
 def compare_versions(*, actor: Actor, certificate: ClientCertificate, number: int | None = None) -> Proof:
     """Queue a test of every node that presents the certificate, with the active version and with another one.
 
     The other one is the version `number`, else the staged one. Raises `NotAllowed`, `NotFound`, `Conflict` (it cannot
     be presented, or is being compared), `TooManyTests`.
     """
+    proof = _new_comparison(actor, certificate, number)
+    _queue(proof.pk)
+    return proof
+
+
+@transaction.atomic
+def _new_comparison(actor: Actor, certificate: ClientCertificate, number: int | None) -> Proof:
     authorize_proof(actor, certificate.bot)
     locked = defaults.lock_certificate(certificate)
     version = find_version(locked, VersionStatus.STAGED if number is None else number)
@@ -57,7 +66,7 @@ def compare_versions(*, actor: Actor, certificate: ClientCertificate, number: in
     _refuse_unfit(version)
     _check_pace(version)
     proof = _new(actor, version, Proof.Kind.COMPARISON, now=locked.active_version)
-    tests = _queue(proof, (Side.NOW, Side.NEXT) if proof.now_version else (Side.NEXT,))
+    tests = _nodes_left(proof).count() * len(_sides(proof))
     active = proof.now_version.number if proof.now_version else None
     facts: dict[str, object] = {"version": version.number, "active": active, "tests": tests}
     defaults.record(actor, Action.VERSION_COMPARED, locked, facts)
@@ -73,7 +82,7 @@ def _refuse_unfit(version: CertificateVersion) -> None:
 
 
 def _check_pace(version: CertificateVersion) -> None:
-    if evidence_for(version).live:
+    if _is_live(version.proofs.filter(kind=Proof.Kind.COMPARISON).order_by("-requested_at").first()):
         raise Conflict(f"Version {version.number} is being compared already. Wait for the tests.", code="running")
     recent = Proof.objects.filter(certificate=version.certificate, kind=Proof.Kind.COMPARISON)
     if recent.filter(requested_at__gt=timezone.now() - WINDOW).count() >= COMPARISONS:
@@ -81,38 +90,84 @@ def _check_pace(version: CertificateVersion) -> None:
         raise TooManyTests(text, retry_after_s=int(WINDOW.total_seconds()))
 
 
+def _is_live(proof: Proof | None) -> bool:
+    if proof is None:
+        return False
+    return proof.started_at is None or proof.tests.queued().exists() or proof.tests.running().exists()
+
+
 def _new(actor: Actor, version: CertificateVersion, kind: Proof.Kind, *, now: CertificateVersion | None) -> Proof:
-    retest, moment = kind is Proof.Kind.RETEST, timezone.now()
+    moment = timezone.now()
     return Proof.objects.create(
         kind=kind,
         certificate=version.certificate,
         next_version=version,
         now_version=now,
         requested_at=moment,
-        requested_by=actor.name[:150],
-        user=actor.user,
-        due_at=moment + RETEST_AFTER if retest else moment,
-        started_at=None if retest else moment,
+        due_at=moment + RETEST_AFTER if kind is Proof.Kind.RETEST else moment,
+        **asked_by(actor),
     )
 
 
-def _queue(proof: Proof, sides: Iterable[Side]) -> int:
-    """Queue a test of each side for each node; how many."""
-    tests = [_test(proof, node, side) for node in nodes_presenting(proof.certificate).with_url() for side in sides]
+def start_due_proofs() -> int:
+    """Queue the tests of re-tests that are due, and of comparisons whose process died at it; how many. A duty."""
+    due = Proof.objects.filter(started_at__isnull=True, due_at__lte=timezone.now())
+    return sum(_queue(key) for key in list(due.values_list("pk", flat=True)))
+
+
+def _queue(key: uuid.UUID) -> int:
+    """Queue the tests of a proof, of some nodes at a time: others can write in between. How many."""
+    queued = 0
+    while more := _queue_some(key):
+        queued += more
+        time.sleep(PAUSE_S if more >= AT_ONCE else 0)
+    return queued
+
+
+@transaction.atomic
+def _queue_some(key: uuid.UUID) -> int:
+    """Queue the tests of the next nodes, how many; or find that all are queued."""
+    related = ("user", "certificate__bot", "now_version", "next_version")
+    rows = Proof.objects.select_for_update(of=("self",), no_key=True).select_related(*related)
+    proof = rows.filter(pk=key, started_at__isnull=True).first()
+    if proof is None:
+        return 0
+    nodes = [] if _superseded(proof) else list(_nodes_left(proof)[:AT_ONCE])
+    if len(nodes) < AT_ONCE:
+        proof.started_at = timezone.now()
+        proof.save(update_fields=["started_at"])
+    sides, asked = _sides(proof), _asked(proof)
+    tests = [_test(proof, node, side, asked) for node in nodes for side in sides]
     ConnectionTest.objects.bulk_create(tests)
-    for test in tests:
-        _enqueue(test.pk)
+    queue_tests(tests)
     return len(tests)
 
 
-def _test(proof: Proof, node: ServiceNode, side: Side) -> ConnectionTest:
-    target = parse_target(node.url).authority
-    asked = {"requested_by": proof.requested_by, "user": proof.user, "target": target}
-    return ConnectionTest(node=node, proof=proof, side=side, **asked)
+def _superseded(proof: Proof) -> bool:
+    return proof.kind == Proof.Kind.RETEST and proof.next_version.status != VersionStatus.ACTIVE
 
 
-def _enqueue(test: uuid.UUID) -> None:
-    run_connection_test.using(priority=BEHIND).enqueue(str(test))
+def _nodes_left(proof: Proof) -> ServiceNodeQuerySet:
+    """The nodes whose tests are not queued yet."""
+    queued = ConnectionTest.objects.filter(proof=proof, node=OuterRef("pk"))
+    return nodes_presenting(proof.certificate).with_url().exclude(Exists(queued))
+
+
+def _sides(proof: Proof) -> tuple[Side, ...]:
+    if proof.kind == Proof.Kind.RETEST:
+        return (Side.AFTER,)
+    return (Side.NOW, Side.NEXT) if proof.now_version else (Side.NEXT,)
+
+
+def _asked(proof: Proof) -> dict[str, Any]:
+    """For whom its tests run. The platform tests again, whatever the one who promoted may do by then."""
+    if proof.kind == Proof.Kind.RETEST:
+        return asked_by(Actor.platform())
+    return {"requested_by": proof.requested_by, "requested_as": proof.requested_as, "user": proof.user}
+
+
+def _test(proof: Proof, node: ServiceNode, side: Side, asked: dict[str, Any]) -> ConnectionTest:
+    return ConnectionTest(node=node, proof=proof, side=side, target=parse_target(node.url).authority, **asked)
 
 
 # --- Around a promotion -----------------------------------------------------------------------------------------------
@@ -145,35 +200,3 @@ def plan_retest(
     if before is not None:
         earlier = None if undone else version.certificate.versions.filter(number=before).first()
         _new(actor, version, Proof.Kind.RETEST, now=earlier)
-
-
-def start_due_retests() -> int:
-    """Queue the re-tests that are due, and once more the tests that a worker left unfinished; how many were queued."""
-    due = Proof.objects.filter(started_at__isnull=True, due_at__lte=timezone.now())
-    queued = sum(_start(key) for key in list(due.values_list("pk", flat=True)))
-    return queued + _take_up_again()
-
-
-@transaction.atomic
-def _start(key: uuid.UUID) -> int:
-    rows = Proof.objects.select_for_update(of=("self",), no_key=True).select_related("certificate__bot", "next_version")
-    proof = rows.filter(pk=key, started_at__isnull=True).first()
-    if proof is None:  # another worker was faster
-        return 0
-    proof.started_at = timezone.now()
-    proof.save(update_fields=["started_at"])
-    superseded = proof.next_version.status != VersionStatus.ACTIVE
-    return 0 if superseded else _queue(proof, (Side.AFTER,))
-
-
-@transaction.atomic
-def _take_up_again() -> int:
-    now = timezone.now()
-    left = ConnectionTest.objects.filter(
-        side=Side.AFTER, finished_at__isnull=True, lease_until__lt=now, requested_at__gt=now - RETRIED_FOR
-    )
-    keys = list(left.values_list("pk", flat=True))
-    for key in keys:
-        if left.filter(pk=key).update(started_at=None, lease_until=None):
-            _enqueue(key)
-    return len(keys)

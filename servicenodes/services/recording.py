@@ -16,7 +16,7 @@ from django.utils import timezone
 from botplatform.accounts.actors import Actor, ActorKind
 from botplatform.audit.actions import Action
 from certificates.models import CertificateVersion
-from servicenodes.models import ConnectionTest, ServiceNode
+from servicenodes.models import ConnectionTest, ServiceNode, Side
 from servicenodes.services import alarms, limits, nodes, server_certificates
 from servicenodes.services.requests import callable_url
 from servicenodes.tls.observation import Step
@@ -38,8 +38,7 @@ def store_request(
     test = ConnectionTest.objects.create(
         node=node,
         requested_at=now,
-        requested_by=actor.name[:150],
-        user=actor.user,
+        **asked_by(actor),
         target=target,
         started_at=started_at,
         lease_until=started_at + lease(node) if started_at else None,
@@ -51,7 +50,7 @@ def store_request(
 def claim(test_id: uuid.UUID) -> ConnectionTest | None:
     """The queued test, now ours; None when it is not queued any more."""
     now = timezone.now()
-    queued = ConnectionTest.objects.filter(pk=test_id, started_at__isnull=True, finished_at__isnull=True)
+    queued = ConnectionTest.objects.queued().filter(pk=test_id)
     test = queued.select_related("node__bot", "user", *PROOF).first()
     if test is None:
         return None
@@ -65,11 +64,16 @@ def lease(node: ServiceNode) -> timedelta:
     return timedelta(seconds=node.timeout_s) + LEASE_SPARE
 
 
+def asked_by(actor: Actor) -> dict[str, Any]:
+    """Who asks, as a test and a proof store it."""
+    return {"requested_by": actor.name[:150], "requested_as": actor.kind.value, "user": actor.user}
+
+
 def requester(test: ConnectionTest) -> Actor:
-    """Who asked for the test, as far as it is still known."""
+    """Who asked for the test, as far as it is still known. Somebody whose account is gone may do nothing any more."""
     if test.user is not None:
         return Actor.of(test.user)
-    return Actor(ActorKind.OPERATING_SYSTEM, test.requested_by)
+    return Actor(ActorKind(test.requested_as), test.requested_by)
 
 
 class StepRecorder:
@@ -121,6 +125,8 @@ def finish(
         "certificate": report["client_certificate"]["certificate"],
         "version": report["client_certificate"]["version"],
     }
+    if test.side == Side.AFTER and test.proof is not None:
+        facts["promoted_by"] = test.proof.requested_by
     nodes.record(actor, Action.CONNECTION_TESTED, test.node, facts)
     if as_it_is:
         alarms.consider(actor=actor, test=test)

@@ -17,7 +17,7 @@ from botplatform.bots.models import Bot
 from certificates.models import SealedKey
 from servicenodes.models import Alarm
 from servicenodes.services import probing
-from servicenodes.services.proving import RETEST_AFTER, start_due_retests
+from servicenodes.services.proving import RETEST_AFTER, start_due_proofs
 from tests.api.caller import Caller, caller_of
 from tests.factories import make_alarm, make_certificate, make_node
 from tests.servicenodes.services.proving import Banks, banks, version, work
@@ -60,7 +60,7 @@ def test_compared_promoted_alarmed_and_back(both: Banks, bot: Bot, call: Caller,
     assert call("POST", f"{BANK}/versions/2/promote").json()["code"] == "not_proven"
     assert call("POST", f"{BANK}/versions/2/promote?reason=The%20bank%20follows").status_code == 200
     with time_machine.travel(timezone.now() + RETEST_AFTER + timedelta(seconds=1), tick=True):
-        start_due_retests()
+        start_due_proofs()
         work()
     (alarm,) = call("GET", "/bots/acme/alarms?open=true").json()["items"]
     assert (alarm["node"], alarm["certificate"], alarm["version"], alarm["before"]) == ("acme/slow", "acme/bank", 2, 1)

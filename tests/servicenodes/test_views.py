@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from botplatform.jobs.models import Duty, WorkerHeartbeat
-from servicenodes.models import ConnectionTest, ServiceNode
+from servicenodes.models import AWAITED_FOR, ConnectionTest, ServiceNode
 from tests.factories import make_certificate, make_node, make_test, make_trust_store, make_version
 
 pytestmark = pytest.mark.django_db
@@ -216,6 +216,10 @@ def test_a_dead_worker_and_a_missing_one_are_told(sign_in: SignIn, viewer: User,
     page = client.get(f"{NODE}tests/{waiting.pk}/").content.decode()
     assert "No worker has taken this test yet" in page
     assert "hx-trigger" in page
+    ConnectionTest.objects.filter(pk=waiting.pk).update(requested_at=before - AWAITED_FOR)
+    page = client.get(f"{NODE}tests/{waiting.pk}/").content.decode()
+    assert "No worker took this test within a day" in page
+    assert "hx-trigger" not in page
 
 
 def test_the_test_of_another_node_is_not_found(sign_in: SignIn, viewer: User, bot: Bot, node: ServiceNode) -> None:

@@ -9,12 +9,13 @@ import pytest
 import time_machine
 from cryptography import x509
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 from pytest_django import Settings
 
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
-from botplatform.bots.models import Bot
+from botplatform.bots.models import Bot, Membership
 from botplatform.errors import Conflict, InvalidInput, NotAllowed
 from botplatform.notifications.models import Delivery
 from certificates.models import ClientCertificate
@@ -26,7 +27,7 @@ from certificates.services.requesting import request
 from certificates.services.rotation import promote, retire, roll_back
 from servicenodes.models import Alarm, ConnectionTest, Proof, ServiceNode
 from servicenodes.services import alarms, probing
-from servicenodes.services.proving import RETEST_AFTER, compare_versions, start_due_retests
+from servicenodes.services.proving import RETEST_AFTER, compare_versions, start_due_proofs
 from servicenodes.services.requests import ProbeOptions
 from tests.factories import make_alarm, make_node, upload
 from tests.pki import CA
@@ -63,7 +64,7 @@ def nodes(both: Banks, bot: Bot, certificate: ClientCertificate, operator: Actor
 def retested() -> int:
     """A minute later: what the duty queues is worked off."""
     with time_machine.travel(timezone.now() + RETEST_AFTER + timedelta(seconds=1), tick=True):
-        start_due_retests()
+        start_due_proofs()
         return work()
 
 
@@ -77,7 +78,7 @@ def test_who_fails_since_raises_an_alarm_and_a_rollback_closes_it(
     User.objects.filter(pk=manager.pk).update(email="manager@acme.example")
     actor = Actor.of(manager)
     promote(actor=actor, certificate=certificate)
-    assert start_due_retests() == 0, "not before the minute is over"
+    assert start_due_proofs() == 0, "not before the minute is over"
     assert retested() == 2
     alarm = Alarm.objects.get()
     assert (alarm.node.slug, alarm.version.number, alarm.before.number) == ("slow", 2, 1)
@@ -189,20 +190,18 @@ def test_a_re_test_that_was_overtaken_tests_nothing(
     assert not Alarm.objects.exists()
 
 
-def test_a_re_test_that_its_worker_left_is_taken_up_again(
-    nodes: list[ServiceNode], certificate: ClientCertificate, operator: Actor
+def test_a_re_test_is_the_platforms_whoever_promoted(
+    nodes: list[ServiceNode], certificate: ClientCertificate, manager: User
 ) -> None:
-    promote(actor=operator, certificate=certificate)
-    with time_machine.travel(timezone.now() + RETEST_AFTER + timedelta(seconds=1), tick=True):
-        assert start_due_retests() == 2
-        assert start_due_retests() == 0
-        now = timezone.now()
-        ConnectionTest.objects.filter(side="after").update(started_at=now, lease_until=now - timedelta(seconds=1))
-        assert work() == 0, "nobody else's"
-        assert start_due_retests() == 2
-        assert work() == 2
-    assert Alarm.objects.count() == 1
-    assert Proof.objects.filter(started_at__isnull=True).count() == 0
+    promote(actor=Actor.of(manager), certificate=certificate)
+    Membership.objects.filter(user=manager).delete()
+    retested()
+    assert Alarm.objects.get().node.slug == "slow"
+    assert set(DBTaskResult.objects.values_list("priority", flat=True)) == {-5}, "before any comparison"
+    tested = AuditEvent.objects.filter(action="connection.tested").order_by("-position").first()
+    assert tested is not None
+    assert (tested.actor_kind, tested.actor_name, tested.facts["promoted_by"]) == ("platform", "platform", "manager")
+    assert Proof.objects.get().requested_by == "manager"
 
 
 def test_the_version_it_worked_with_may_be_known_from_a_comparison(
