@@ -22,7 +22,8 @@ from django.db.models import Max, Sum
 from django.utils import timezone
 
 from certificates.models import CertificateVersion
-from servicenodes.models import CallCounter, ServiceNode, counter_id
+from servicenodes.counter_models import CallCounter, counter_id
+from servicenodes.models import ServiceNode
 
 log = structlog.get_logger(__name__)
 

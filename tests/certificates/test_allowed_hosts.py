@@ -15,7 +15,7 @@ from botplatform.bots.models import Bot
 from botplatform.errors import InvalidInput, NotAllowed
 from certificates.models import ClientCertificate
 from certificates.services.allowed_hosts import set_allowed_hosts
-from servicenodes.models import CallCounter, counter_id
+from servicenodes.counter_models import CallCounter, counter_id
 from servicenodes.services import probing
 from servicenodes.services.requests import ProbeOptions
 from tests.factories import make_certificate, make_node

@@ -18,8 +18,9 @@ from pytest_django import Settings
 
 from botplatform.bots.models import Bot
 from servicenodes import counters
+from servicenodes.counter_models import CallCounter, CallCounterQuerySet
 from servicenodes.counters import ANSWERED, REFUSED, count, flush, traffic_of_nodes, traffic_of_versions
-from servicenodes.models import CallCounter, CallCounterQuerySet, ServiceNode
+from servicenodes.models import ServiceNode
 from tests.factories import make_certificate, make_node
 
 

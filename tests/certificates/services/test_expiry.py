@@ -19,7 +19,7 @@ from botplatform.notifications.reminders import Ending
 from botplatform.notifications.services.reminding import remind
 from certificates.models import CertificateVersion, ChainRole, VersionStatus
 from certificates.services.expiry import set_responsible, watch_expiry
-from servicenodes.models import CallCounter, counter_id
+from servicenodes.counter_models import CallCounter, counter_id
 from servicenodes.services.recording import finish
 from servicenodes.services.server_certificates import watch_server_certificates
 from tests.factories import (

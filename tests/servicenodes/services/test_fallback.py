@@ -21,7 +21,8 @@ from certificates.models import ClientCertificate, VersionStatus
 from certificates.services.fallback import set_fallback
 from certificates.services.rotation import destroy, promote, roll_back
 from servicenodes import counters
-from servicenodes.models import CallCounter, ServiceNode
+from servicenodes.counter_models import CallCounter
+from servicenodes.models import ServiceNode
 from servicenodes.services import invoking
 from servicenodes.services.answers import answer_as_json
 from servicenodes.services.invoking import CallFailed, invoke_node

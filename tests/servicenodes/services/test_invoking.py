@@ -19,7 +19,8 @@ from botplatform.bots.models import Bot
 from botplatform.errors import InvalidInput, NotAllowed
 from certificates.models import ClientCertificate, SealedKey, VersionStatus
 from servicenodes import counters
-from servicenodes.models import CallCounter, SealedHeader, ServiceNode
+from servicenodes.counter_models import CallCounter
+from servicenodes.models import SealedHeader, ServiceNode
 from servicenodes.services import invoking
 from servicenodes.services.filling import MAX_PAYLOAD
 from servicenodes.services.invoking import CallFailed, CallRefused

@@ -20,7 +20,8 @@ from botplatform.bots.models import Bot
 from certificates.models import CertificateVersion, ClientCertificate, TrustStore, VersionStatus
 from certificates.services.defaults import clear_default, set_default
 from certificates.services.importing import import_certificate
-from servicenodes.models import CallCounter, ServiceNode
+from servicenodes.counter_models import CallCounter
+from servicenodes.models import ServiceNode
 from servicenodes.services import plans
 from servicenodes.services.invoking import CallFailed
 from tests.factories import add_version, make_certificate, upload
