@@ -15,7 +15,7 @@ from certificates.pki import display
 from certificates.pki.csr import KeyKind, challenge_value
 from certificates.pki.inspection import Finding, Severity
 from certificates.pki.secret import Secret
-from certificates.pki.subjects import EXAMPLE, KINDS, MAX_SUBJECT_CHARACTERS, parse_san, parse_subject
+from certificates.pki.subjects import EXAMPLE, KINDS, MAX_SUBJECT_CHARACTERS, Asked, parse_san, parse_subject
 from certificates.services.fallback import MOST_DAYS
 
 IMPORT_PAGE = "import"
@@ -116,7 +116,10 @@ SAN_HELP = f"One a line: {KINDS}. A bare value is a DNS name or an IP address."
 
 
 class RequestForm(forms.Form):
-    """Whom the certificate is to be for, and which key it is for. `renews` is the version whose place it takes."""
+    """Whom the certificate is to be for, and which key it is for. `renews` is the version whose place it takes.
+
+    `past` are its names: prefilled but for those that cannot be typed. `named`: the form is shown with them.
+    """
 
     name = forms.CharField(max_length=63, label="Certificate name", validators=[validate_slug], help_text=NAME_HELP)
     subject = forms.CharField(
@@ -141,14 +144,27 @@ class RequestForm(forms.Form):
         help_text="Only if the CA gave you one. It is in the request that is shown once, and never stored.",
     )
 
-    def __init__(self, *args: Any, renews: CertificateVersion | None, named: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        renews: CertificateVersion | None,
+        past: Asked | None = None,
+        named: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        typed = past.typed_sans if past else []
+        silent = [name for name in past.san_texts if name not in typed] if past else []
+        if past is not None:
+            self.initial = {**self.initial, "subject": past.typed_subject, "san": "\n".join(typed)}
         self.fields["subject"].required = renews is None
         if renews is not None:
             blank = f"Left blank: as in version {renews.number}."
             self.fields["subject"].help_text = f"{blank} {SUBJECT_HELP}"
             if not named:  # nothing was prefilled that somebody could have taken out
                 self.fields["san"].help_text = f"{blank} {SAN_HELP}"
+            elif silent:
+                self.fields["san"].help_text = f"{SAN_HELP} Left as they are, these stay too: {', '.join(silent)}."
             choices = [*KEY_CHOICES, (SAME_KEY, f"The key of version {renews.number}, if the CA demands it")]
             self.fields["key"].choices = choices  # type: ignore[attr-defined]
         if named:

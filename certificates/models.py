@@ -218,7 +218,7 @@ class CertificateRequest(models.Model):
     )
     csr_der = models.BinaryField()  # PKCS#10 (RFC 2986)
     subject = models.TextField()  # RFC 4514
-    sans = models.JSONField(default=list)  # as typed: dns:…, ip:…, email:…, uri:…
+    sans = models.JSONField(default=list)  # dns:…, ip:…, email:…, uri:…, and what nobody types
     same_key = models.BooleanField(default=False)  # the key is that of the version it renews
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.CharField(max_length=150)

@@ -27,12 +27,21 @@ _NAMES = {"EMAILADDRESS": NameOID.EMAIL_ADDRESS, "E": NameOID.EMAIL_ADDRESS, "SE
 # As people and OpenSSL write it: spaces after the commas, small letters, spaces around the equals sign.
 _TYPE = re.compile(r"(^|(?<!\\)[,+])\s*([A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)\s*=\s*")
 
+_KINDS = {
+    x509.DNSName: "dns",
+    x509.IPAddress: "ip",
+    x509.RFC822Name: "email",
+    x509.UniformResourceIdentifier: "uri",
+    x509.DirectoryName: "directory name",
+    x509.RegisteredID: "registered ID",
+    x509.OtherName: "other name",
+}
 _LENGTH = re.compile(r"length must be >= (\d+) and <= (\d+), but it was (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whom the certificate is to be for. `sans` are spelt as people type them, each with its kind."""
+    """Whom the certificate is to be for."""
 
     subject: x509.Name
     sans: tuple[x509.GeneralName, ...]
@@ -43,16 +52,30 @@ class Asked:
         return harmless(self.subject.rfc4514_string())
 
     @property
+    def typed_subject(self) -> str:
+        """`subject_text` if it is understood as the same name when it is typed; else empty."""
+        try:
+            return self.subject_text if parse_subject(self.subject_text) == self.subject else ""
+        except InvalidInput:
+            return ""
+
+    @property
     def san_texts(self) -> list[str]:
-        """`dns:…`, `ip:…`, `email:…`, `uri:…`."""
-        return [text for name in self.sans if (text := san_text(name))]
+        return [san_text(name) for name in self.sans]
+
+    @property
+    def typed_sans(self) -> list[str]:
+        """Those of `san_texts` that are understood as the same name when they are typed."""
+        return [san_text(name) for name in self.sans if _can_be_typed(name)]
 
 
-def asked_for(subject: str, sans: Sequence[str]) -> Asked:
-    """What was typed, understood. Raises `InvalidInput` with one sentence."""
-    if len(sans) > MAX_SANS:
-        raise InvalidInput(f"A request names at most {MAX_SANS} alternative names.", field="san")
-    asked = Asked(parse_subject(subject), tuple(dict.fromkeys(parse_san(san) for san in sans)))
+NOBODY = Asked(x509.Name([]), ())
+
+
+def asked_for(subject: str | None, sans: Sequence[str] | None, *, past: Asked = NOBODY) -> Asked:
+    """What was typed, understood; what is None is as in `past`. Raises `InvalidInput` with one sentence."""
+    names = past.sans if sans is None else _typed_names(sans)
+    asked = Asked(past.subject if subject is None else parse_subject(subject), names)
     if not asked.subject.rdns and not asked.sans:
         raise no_subject()
     return asked
@@ -63,9 +86,8 @@ def no_subject() -> InvalidInput:
 
 
 def asked_by(leaf: x509.Certificate) -> Asked:
-    """The subject and alternative names of a certificate to be renewed; kinds that nobody types are left out."""
-    names = extension_of(leaf, x509.SubjectAlternativeName) or ()
-    return Asked(leaf.subject, tuple(name for name in names if san_text(name)))
+    """The subject and alternative names of a certificate to be renewed, whatever people could have typed."""
+    return Asked(leaf.subject, tuple(extension_of(leaf, x509.SubjectAlternativeName) or ()))
 
 
 def parse_subject(text: str) -> x509.Name:
@@ -120,17 +142,27 @@ def parse_san(text: str) -> x509.GeneralName:
 
 
 def san_text(name: x509.GeneralName) -> str:
-    """As `parse_san` reads it; empty for kinds that it does not know."""
-    match name:
-        case x509.DNSName():
-            return f"dns:{harmless(name.value)}"
-        case x509.IPAddress():
-            return f"ip:{name.value}"
-        case x509.RFC822Name():
-            return f"email:{harmless(name.value)}"
-        case x509.UniformResourceIdentifier():
-            return f"uri:{harmless(name.value)}"
-    return ""
+    """As `parse_san` reads it; what nobody types is spelt likewise."""
+    if isinstance(name, x509.OtherName):
+        value = name.type_id.dotted_string
+    elif isinstance(name.value, x509.Name):
+        value = name.value.rfc4514_string()
+    else:
+        value = getattr(name.value, "dotted_string", None) or str(name.value)
+    return f"{_KINDS[type(name)]}:{harmless(value)}"
+
+
+def _can_be_typed(name: x509.GeneralName) -> bool:
+    try:
+        return parse_san(san_text(name)) == name
+    except InvalidInput:
+        return False
+
+
+def _typed_names(sans: Sequence[str]) -> tuple[x509.GeneralName, ...]:
+    if len(sans) > MAX_SANS:
+        raise InvalidInput(f"A request names at most {MAX_SANS} alternative names.", field="san")
+    return tuple(dict.fromkeys(parse_san(san) for san in sans))
 
 
 def _unreadable(text: str, reason: str) -> InvalidInput:

@@ -28,7 +28,7 @@ from certificates.pki.csr import KeyKind
 from certificates.pki.facts import kind_of
 from certificates.pki.secret import Secret
 from certificates.pki.subjects import Asked, asked_by, asked_for, no_subject
-from certificates.services import defaults, storing
+from certificates.services import defaults, material, storing
 from certificates.services.keys import Purpose, open_credential
 from certificates.services.storing import Overtaken
 
@@ -125,10 +125,7 @@ def _asked(before: CertificateVersion | None, subject: str | None, sans: Sequenc
         if subject is None:
             raise no_subject()
         return asked_for(subject, sans or ())
-    past = asked_before(before)
-    given = asked_for(past.subject_text if subject is None else subject, past.san_texts if sans is None else sans)
-    # The name as it stands in the certificate, with its string types, unless it was typed anew.
-    return Asked(past.subject if subject is None else given.subject, given.sans)
+    return asked_for(subject, sans, past=asked_before(before))
 
 
 def _key_of(actor: Actor, version: CertificateVersion | None, name: str) -> PrivateKey:
@@ -158,7 +155,7 @@ def _draft(order: _Order, certificate: ClientCertificate, number: int) -> Certif
         number=number,
         status=VersionStatus.DRAFT,
         leaf_der=b"",
-        subject=order.asked.subject_text,
+        subject=material.text(order.asked.subject_text),
         spki_sha256=order.spki_sha256,
         key_type=key_type,
         key_bits=key_bits,
@@ -177,18 +174,18 @@ def _refuse_open_key(version: CertificateVersion) -> None:
 def _write(order: _Order, version: CertificateVersion, sealed: SealedKey, kept: bytes) -> None:
     version.save(force_insert=True)
     sealed.save(force_insert=True)
-    CertificateRequest.objects.create(
+    stored = CertificateRequest.objects.create(
         version=version,
         csr_der=kept,
         subject=version.subject,
-        sans=order.asked.san_texts,
+        sans=[material.text(text) for text in order.asked.san_texts],
         same_key=order.same_key,
         created_by=version.created_by,
     )
     facts: dict[str, object] = {
         "version": version.number,
         "subject": version.subject,
-        "san": order.asked.san_texts,
+        "san": stored.sans,
         "key": version.key_type if version.key_type != "rsa" else f"rsa-{version.key_bits}",
         "spki_sha256": version.spki_sha256,
         "same_key": order.same_key,

@@ -44,7 +44,8 @@ def request_page(request: HttpRequest, bot: Bot | None = None) -> HttpResponse:
     name = str(request.POST.get("name") or named).strip()[:63]
     before = renewed(ClientCertificate.objects.visible_to(user).of_owner(bot).filter(name=name).first())
     prefilled = before is not None and name == named
-    form = RequestForm(request.POST or None, renews=before, named=prefilled, initial={"name": name, **_asked(before)})
+    past = asked_before(before) if before else None
+    form = RequestForm(request.POST or None, renews=before, past=past, named=prefilled, initial={"name": name})
     sealed = sealed_reason()
     if form.is_valid() and not sealed:
         try:
@@ -76,13 +77,6 @@ def request_file(request: HttpRequest, name: str, number: int, bot: Bot | None =
     return HttpResponse(content, content_type=PEM, headers=headers)
 
 
-def _asked(before: CertificateVersion | None) -> dict[str, str]:
-    if before is None:
-        return {}
-    asked = asked_before(before)
-    return {"subject": asked.subject_text, "san": "\n".join(asked.san_texts)}
-
-
 @sensitive_variables()
 def _request(user: User, bot: Bot | None, form: RequestForm, *, prefilled: bool) -> Requested:
     """What is blank is left to the service, but for alternative names that were there and were taken out."""
@@ -92,8 +86,8 @@ def _request(user: User, bot: Bot | None, form: RequestForm, *, prefilled: bool)
         owner=bot,
         name=typed["name"],
         # As it stands in the certificate, where it was left as it was.
-        subject=typed["subject"] if typed["subject"] not in {"", form.initial.get("subject")} else None,
-        sans=typed["san"] if typed["san"] or prefilled else None,
+        subject=typed["subject"] if typed["subject"] and "subject" in form.changed_data else None,
+        sans=typed["san"] if "san" in form.changed_data and (typed["san"] or prefilled) else None,
         same_key=form.same_key,
         key=form.kind,
         challenge=Secret(typed["challenge"].encode()) if typed["challenge"] else None,

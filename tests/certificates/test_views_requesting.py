@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from cryptography import x509
-from cryptography.x509.oid import AttributeOID
+from cryptography.x509.oid import AttributeOID, NameOID
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -105,6 +105,24 @@ def test_what_a_renewal_leaves_blank_is_that_of_the_version_it_renews(
     csr = x509.load_pem_x509_csr(CSR.search(page)[0].encode())  # type: ignore[index]
     assert csr.subject == issued.certificate.subject
     assert CertificateRequest.objects.get().sans == meant
+
+
+def test_names_that_nobody_can_type_are_renewed_where_they_are_left_alone(
+    sign_in: SignIn, manager: User, bot: Bot
+) -> None:
+    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Muster\u00a0GmbH")])
+    sans = x509.SubjectAlternativeName([x509.DNSName("a.example"), x509.DNSName("10.0.0.1")])
+    issued = CA.root().issue(subject=subject, extensions=[(sans, False)])
+    make_certificate(bot, "bank", issued=issued)
+    client = sign_in(manager)
+    page = text_of(client.get(f"{NEW}?name=bank"))
+    assert "Left as they are, these stay too: dns:10.0.0.1." in page
+    shown = {"name": "bank", "subject": "", "san": "dns:a.example\r\n", "key": "ec-p256"}
+    for typed, meant in ((shown, list(sans)), (shown | {"san": "b.example"}, [x509.DNSName("b.example")])):
+        page = text_of(client.post(f"{NEW}?name=bank", typed, follow=True))
+        csr = x509.load_pem_x509_csr(CSR.search(page)[0].encode())  # type: ignore[index]
+        assert csr.subject.public_bytes() == subject.public_bytes()
+        assert list(csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value) == meant
 
 
 def test_the_form_says_what_it_is_for(sign_in: SignIn, manager: User, bot: Bot) -> None:

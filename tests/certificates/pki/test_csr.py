@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from cryptography import x509
-from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID
+from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,6 +133,48 @@ def test_a_challenge_stands_in_the_request() -> None:
         with pytest.raises(InvalidInput) as refused:
             csr.build(key, asked, challenge=Secret(wrong))
         assert refused.value.field == "challenge"
+
+
+NAMES = {
+    "not printable": [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Muster\u00a0GmbH")],
+    "a control character": [x509.NameAttribute(NameOID.COMMON_NAME, "a\tb")],
+    "long": [x509.NameAttribute(NameOID.DOMAIN_COMPONENT, "y" * 60)] * 20,
+}
+UNTYPED = [
+    x509.DNSName("10.0.0.1"),
+    x509.DNSName("w*.example"),
+    x509.DNSName("a b"),
+    x509.DNSName("Host.Example"),
+    x509.RFC822Name("nobody"),
+    x509.UniformResourceIdentifier("a/b"),
+    x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x03a@b"),
+    x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])),
+    x509.RegisteredID(x509.ObjectIdentifier("1.2.3")),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_nobody_types_are_asked_for_again_as_they_are(name: str) -> None:
+    subject, sans = x509.Name(NAMES[name]), [x509.DNSName("a.example"), *UNTYPED]
+    extensions = [(x509.SubjectAlternativeName(sans), False)]
+    leaf = CA.root().issue(subject=subject, extensions=extensions).certificate
+    asked = asked_for(None, None, past=asked_by(leaf))
+    request = x509.load_der_x509_csr(csr.build(csr.make_key(KeyKind.EC_P256), asked))
+    assert request.subject.public_bytes() == leaf.subject.public_bytes()
+    assert list(request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value) == sans
+    assert (asked.typed_subject, asked.typed_sans) == ("", ["dns:a.example"])
+    assert asked.san_texts[1:] == [
+        "dns:10.0.0.1", "dns:w*.example", "dns:a b", "dns:Host.Example", "email:nobody", "uri:a/b",
+        "other name:1.3.6.1.4.1.311.20.2.3", "directory name:CN=x", "registered ID:1.2.3",
+    ]  # fmt: skip
+    assert asked_for("CN=new", ["b.example"], past=asked) == asked_for("CN=new", ["b.example"])
+
+
+def test_alternative_names_are_critical_where_there_is_no_subject() -> None:
+    """RFC 5280, 4.2.1.6."""
+    for subject, critical in (("", True), ("CN=a", False)):
+        request = x509.load_der_x509_csr(csr.build(csr.make_key(KeyKind.EC_P256), asked_for(subject, ["a.example"])))
+        assert request.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical is critical
 
 
 def test_what_a_renewal_asks_for() -> None:
