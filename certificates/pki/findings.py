@@ -27,6 +27,9 @@ class FindingCode(StrEnum):
     LONG_VALIDITY = "long_validity"
     LEGACY_ENCRYPTION = "legacy_encryption"
     PUBLIC_CA_CLIENT_AUTH_ENDING = "public_ca_client_auth_ending"
+    SUBJECT_CHANGED = "subject_changed"
+    NAMES_MISSING = "names_missing"
+    EXPIRES_EARLIER = "expires_earlier"
 
 
 class ErrorCode(StrEnum):
@@ -71,6 +74,9 @@ SEVERITY: Mapping[FindingCode, Severity] = {
     FindingCode.LONG_VALIDITY: Severity.INFO,
     FindingCode.LEGACY_ENCRYPTION: Severity.INFO,
     FindingCode.PUBLIC_CA_CLIENT_AUTH_ENDING: Severity.WARNING,
+    FindingCode.SUBJECT_CHANGED: Severity.WARNING,
+    FindingCode.NAMES_MISSING: Severity.WARNING,
+    FindingCode.EXPIRES_EARLIER: Severity.WARNING,
 }
 
 

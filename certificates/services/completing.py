@@ -16,7 +16,7 @@ from certificates import sandbox
 from certificates.models import CertificateVersion, ChainCertificate, ClientCertificate, VersionStatus
 from certificates.pki.findings import ErrorCode
 from certificates.pki.inspection import Inspection, InspectionError, UploadedFile
-from certificates.services import activating, defaults, material
+from certificates.services import activating, defaults, material, succession
 from certificates.services.importing import refuse
 
 
@@ -86,6 +86,7 @@ def _understand(certificate: ClientCertificate, read: Inspection, allow: frozens
         draft = certificate.versions.filter(status=VersionStatus.DRAFT, spki_sha256=leaf.spki_sha256).first()
         if draft is not None:
             draft.certificate = certificate
+            read = succession.judged(read, certificate)
             becomes = VersionStatus.STAGED if stage else _place(certificate)
             return Completion(certificate, read, draft, becomes, changed=read.importable(allow))
     return Completion(certificate, _refused(certificate, read))

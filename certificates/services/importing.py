@@ -22,7 +22,7 @@ from certificates.errors import BundleError, ImportRefused
 from certificates.models import CertificateVersion, ClientCertificate
 from certificates.pki.inspection import Inspection, UploadedFile
 from certificates.pki.secret import Secret
-from certificates.services import storing, waiting
+from certificates.services import storing, succession, waiting
 from certificates.services.storing import Order, Overtaken
 
 ATTEMPTS = 40  # each failed one means that somebody else's import went through
@@ -42,10 +42,14 @@ class ImportResult:
     note: str = ""
 
 
-def preview(*, actor: Actor, owner: Bot | None, files: Sequence[UploadedFile], passphrase: Secret | None) -> Inspection:
-    """What the files hold and what an import would say. Stores nothing. Raises `NotAllowed`."""
+def preview(
+    *, actor: Actor, owner: Bot | None, files: Sequence[UploadedFile], passphrase: Secret | None, name: str = ""
+) -> Inspection:
+    """What the files hold and what an import, as the certificate `name`, would say. Raises `NotAllowed`."""
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=owner)
-    return sandbox.inspect_untrusted(files, passphrase=passphrase, now=timezone.now())
+    inspection = sandbox.inspect_untrusted(files, passphrase=passphrase, now=timezone.now())
+    known = ClientCertificate.objects.of_owner(owner).filter(name=name).first() if name else None
+    return succession.judged(inspection, known)
 
 
 def import_certificate(
@@ -70,7 +74,7 @@ def import_certificate(
     Raises `NotAllowed`, `NotFound`, `InvalidInput` (the name), `BundleError` (the files make no certificate),
     `ImportRefused` (findings not allowed), `Sealed`, `Conflict`.
     """
-    inspection = preview(actor=actor, owner=owner, files=files, passphrase=passphrase)
+    inspection = preview(actor=actor, owner=owner, files=files, passphrase=passphrase, name=name)
     check_model(ClientCertificate(name=name))
     refuse_route(name, "import", field="name")
     order = Order(

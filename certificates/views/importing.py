@@ -27,6 +27,7 @@ from certificates.services import uploads
 from certificates.services.foreseeing import foresee_default
 from certificates.services.importing import ImportResult, import_certificate, preview
 from certificates.services.state import sealed_reason
+from certificates.services.succession import Succession, successor_of
 
 TICK_OR_LEAVE = "Nothing is saved. Tick the box of every finding that you insist on, or start again with other files."
 PASSPHRASE_ERRORS = {"passphrase_required", "passphrase_wrong"}
@@ -45,14 +46,15 @@ def import_page(request: HttpRequest, bot: Bot | None = None) -> HttpResponse:
     if form.is_valid() and not context["sealed"]:
         try:
             upload = _read(request, form)
-            if "save" in request.POST and not form.cleaned_data["files"]:
+            if "save" in request.POST and not form.cleaned_data["files"] and _was_told(request, bot, form):
                 return _done(request, _save(request, bot, form, upload))
-            context |= _look(request, bot, form, upload)
+            context |= _look(request, bot, form, upload) | {"untold": "save" in request.POST}
         except DomainError as error:
             _refuse(form, error, context)
     if "inspection" in context:  # what ticking the box would change
         path = ClientCertificate(bot=bot, name=form.cleaned_data.get("name", "")).path
         context["change"] = foresee_default(actor=_actor(request), owner=bot, after=path)
+    context["follows"] = _follows(request, bot, form)
     if form.errors and not context["sealed"]:
         context = _kept(request, bot, form) | context
     return render(request, "certificates/import.html", context, status=status_of(form))
@@ -77,10 +79,28 @@ def _read(request: HttpRequest, form: ImportForm) -> uploads.Upload:
     return uploads.Upload(before.files, passphrase or before.passphrase)
 
 
+def _was_told(request: HttpRequest, bot: Bot | None, form: ImportForm) -> bool:
+    """Whether the preview spoke of what is saved now: of a new certificate, or of this version of this one.
+
+    Else the preview is shown again, with what the name means.
+    """
+    follows = _follows(request, bot, form)
+    return request.POST.get("told", "") == (follows.key if follows else "")
+
+
+def _follows(request: HttpRequest, bot: Bot | None, form: ImportForm) -> Succession | None:
+    """What is there under the name that was typed, or that a link gave."""
+    name = (
+        form.cleaned_data.get("name", "") if form.is_bound and hasattr(form, "cleaned_data") else form["name"].value()
+    )
+    return successor_of(actor=_actor(request), owner=bot, name=name or "")
+
+
 @sensitive_variables()
 def _look(request: HttpRequest, bot: Bot | None, form: ImportForm, upload: uploads.Upload) -> dict[str, Any]:
     """What the page needs to show the preview."""
-    found = preview(actor=_actor(request), owner=bot, files=upload.files, passphrase=upload.passphrase)
+    name = form.cleaned_data.get("name", "")
+    found = preview(actor=_actor(request), owner=bot, files=upload.files, passphrase=upload.passphrase, name=name)
     form.offer(found.findings)
     _show_bundle_error(form, found)
     return {

@@ -14,6 +14,7 @@ from botplatform.crashes import crashes_told
 from botplatform.errors import DomainError
 from certificates.issuer_models import RenewalPolicy
 from certificates.models import CertificateVersion, VersionStatus
+from certificates.services import succession
 from certificates.services.renewal_policies import forget_staged, note_standing
 from certificates.services.rotation import promote
 from servicenodes.comparison import Outcome
@@ -54,6 +55,9 @@ def _judge(policy: RenewalPolicy, version: CertificateVersion, evidence: Evidenc
     elif evidence.live:
         pass
     elif evidence.green and any(row.difference.outcome in ACCEPTING for row in evidence.rows):
+        if changed := succession.holding(version):
+            note_standing(policy, f"All tests are green, but look at it before you promote it: {' '.join(changed)}")
+            return False
         promote(actor=actor, certificate=policy.certificate, number=version.number)
         forget_staged(policy)
         return True

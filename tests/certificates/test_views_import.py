@@ -49,6 +49,12 @@ def token_of(page: str) -> str:
     return found[1]
 
 
+def told_by(page: str) -> str:
+    found = re.search(r'name="told" value="([^"]+)"', page)
+    assert found, page
+    return found[1]
+
+
 def test_the_preview_shows_what_was_found_and_saves_nothing(
     sign_in: SignIn, manager: User, bot: Bot, issued: Issued
 ) -> None:
@@ -82,8 +88,44 @@ def test_the_second_step_saves_what_the_first_one_showed(
     version = CertificateVersion.objects.get()
     assert (version.certificate.is_default, version.created_by) == (True, "manager")
     assert version.chain.count() == 1
-    again = client.post(URL, {**fields, "upload": token_of(look(client, issued))}, follow=True)
+    seen = look(client, issued)
+    again = client.post(URL, {**fields, "upload": token_of(seen), "told": told_by(seen)}, follow=True)
     assert "holds this material already" in again.content.decode()
+
+
+def test_an_import_under_a_name_that_is_there_says_what_it_replaces_before_it_does(
+    sign_in: SignIn, manager: User, bot: Bot, other_bot: Bot, issued: Issued
+) -> None:
+    there = make_certificate(bot, "bank-api", issued=CA.root().issue("api.life", san=("api.life",)))
+    make_node(bot, "balance", certificate=there)
+    client = sign_in(manager)
+    page = look(client, issued)
+    means = "acme/bank-api is there already: this becomes its version 2 and takes the place of version 1."
+    assert means in page
+    assert "1 service node presents it from then on, unless you only stage it." in page
+    assert "that of version 1 is “CN=api.life" in page
+    assert "alternative names of version 1 are missing: api.life" in page
+    fields = {"upload": token_of(page), "name": "bank-api", "save": "1"}
+    page = client.post(URL, fields).content.decode()
+    assert "Nothing is saved yet" in page
+    assert means in page
+    assert there.versions.count() == 1
+    fields |= {"upload": token_of(page), "told": told_by(page)}
+    page = client.post(URL, fields, follow=True).content.decode()
+    assert "acme/bank-api is saved as version 2" in page
+    codes = [found["code"] for found in there.versions.get(number=2).findings]
+    assert {"subject_changed", "names_missing"} <= set(codes)
+
+
+def test_a_name_typed_at_the_second_step_is_told_too(sign_in: SignIn, manager: User, bot: Bot, issued: Issued) -> None:
+    there = make_certificate(bot, "taken", issued=issued)
+    client = sign_in(manager)
+    page = look(client, issued)
+    assert "is there already" not in page
+    page = client.post(URL, {"upload": token_of(page), "name": "taken", "save": "1"}).content.decode()
+    assert "Nothing is saved yet" in page
+    assert "No service node presents it." in page
+    assert there.versions.count() == 1
 
 
 def test_the_sealed_pile_leaks_nothing_and_touches_no_session(

@@ -1,7 +1,7 @@
 """Lines that make a server ask for the client certificate, verify it, and let in this one client.
 
 They name files of the pack, below `FOLDER`. Trust is in the CA; that it is this client and no other of the same CA is a
-condition on its subject, which a renewal keeps. Where the subject cannot be written safely, it is on the fingerprint.
+condition on its subject, which a renewal asks for again. Where that cannot be written safely, it is on the fingerprint.
 """
 
 from __future__ import annotations

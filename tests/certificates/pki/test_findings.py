@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from certificates.pki import limits
+from certificates.pki import limits, succession
+from certificates.pki.facts import facts_of
 from certificates.pki.findings import SEVERITY, ErrorCode, FindingCode, IgnoredWhy
 from certificates.pki.inspection import Inspection, Severity
 from certificates.pki.public_cas import is_public_ca
@@ -60,6 +62,14 @@ def without_root(issued: Issued) -> Inspection:
     return inspect(issued.key_pem, issued.chain_pem)
 
 
+def following(before: Issued) -> Inspection:
+    """An upload that takes the place of `before`."""
+    found = upload(CA.root().issue())
+    assert found.leaf is not None
+    told = succession.changes(facts_of(before.certificate, "before"), found.leaf, number=1, now=NOW)
+    return replace(found, findings=(*found.findings, *told))
+
+
 def only_leaf(issued: Issued) -> Inspection:
     return inspect(issued.key_pem, issued.cert_pem)
 
@@ -81,6 +91,9 @@ FINDINGS: Mapping[str, Callable[[], Inspection]] = {
     "long_validity": lambda: upload(CA.root().issue(**days(1, 1000))),
     "legacy_encryption": legacy_pkcs12,
     "public_ca_client_auth_ending": public_ca,
+    "subject_changed": lambda: following(CA.root().issue("one.example")),
+    "names_missing": lambda: following(CA.root().issue(san=("api.example",))),
+    "expires_earlier": lambda: following(CA.root().issue(**days(1, 1000))),
 }
 
 

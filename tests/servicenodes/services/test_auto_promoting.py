@@ -83,6 +83,18 @@ def test_one_that_crashes_stops_no_other(both: Banks, bot: Bot, other_bot: Bot) 
     assert said == "The promotion stopped at an error of the console itself (ValueError); its log has the details."
 
 
+def test_what_changes_more_than_a_renewal_does_waits_for_a_person(both: Banks, bot: Bot) -> None:
+    certificate = renewed(both, bot)
+    told = {"code": "subject_changed", "severity": "warning", "text": "two.example: its subject is another."}
+    certificate.versions.filter(number=2).update(findings=[told])
+    both.node(bot, "quick", both.quick, certificate)
+    promote_proven()
+    work()
+    assert promote_proven() == 0
+    assert active(certificate) == 1
+    assert standing() == f"All tests are green, but look at it before you promote it: {told['text']}"
+
+
 def test_one_that_would_fail_keeps_it_staged_until_it_follows(both: Banks, bot: Bot) -> None:
     certificate = renewed(both, bot)
     both.node(bot, "quick", both.quick, certificate)
