@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from botplatform.bots.access import require_permission
 from botplatform.bots.roles import Permission
-from certificates.models import CertificateVersion, ClientCertificate
+from certificates.models import CertificateVersion
 from certificates.views.lifelines import Lifelines, lifelines
 from servicenodes.resolution import Effective, Rule
 from servicenodes.templatetags.node_kit import VERDICTS
@@ -38,6 +39,13 @@ STEPS: list[dict[str, Any]] = [
 ]
 
 
+class Shown(NamedTuple):
+    """A made-up certificate that has no page: its link leads to the list."""
+
+    path: str
+    get_absolute_url: str
+
+
 class PatternForm(forms.Form):
     """One field of each kind."""
 
@@ -54,6 +62,7 @@ def patterns(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     form = PatternForm({"name": "Get balance", "wrong": ""})
     form.errors.pop("name", None)
+    shown = Shown("platform/shared", reverse("certificates:list"))
     context = {
         "tones": ["ok", "warning", "error", "info", "neutral", "skipped", "running"],
         "verdicts": list(VERDICTS),
@@ -68,7 +77,7 @@ def patterns(request: HttpRequest) -> HttpResponse:
         "leaf": _facts("CN=acme-bot,O=Acme", "CN=Bank issuing CA", 12),
         "intermediates": [_facts("CN=Bank issuing CA", "CN=Bank root", 900)],
         "root": _facts("CN=Bank root", "CN=Bank root", 4000),
-        "effective": [Effective(ClientCertificate(name="shared"), rule) for rule in Rule if rule is not Rule.NONE],
+        "effective": [Effective(shown, rule) for rule in Rule if rule is not Rule.NONE],
         "nothing": Effective(None, Rule.NONE),
         "form": form,
         "page": Paginator(range(120), 50).get_page(2),

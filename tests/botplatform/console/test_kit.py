@@ -272,3 +272,10 @@ def test_every_component_is_on_the_pattern_page(sign_in: Callable[[User], Client
         "pagination",
     }
     assert {f"components/{name}.html" for name in components | {"crumbs"}} <= used
+
+
+@pytest.mark.django_db
+def test_the_pattern_page_leads_nowhere_that_is_not_there(sign_in: Callable[[User], Client], stranger: User) -> None:
+    client = sign_in(stranger)
+    links = set(re.findall(r'<a [^>]*href="(/[^"]*)"', client.get("/patterns/").content.decode()))
+    assert {link: client.get(link).status_code for link in links} == dict.fromkeys(links, 200)
