@@ -36,6 +36,7 @@ def create_user(
     )
     _set_password(user, password)
     check_model(user)
+    _refuse_lookalike(user.username)
     try:
         with transaction.atomic():
             user.save(force_insert=True)
@@ -115,6 +116,17 @@ def record_failed_sign_in(*, username: str, address: str) -> None:
         bot=None,
         facts={"address": address},
     )
+
+
+def _refuse_lookalike(username: str) -> None:
+    """“Anna” beside “anna” would be taken for her. One at a time: whoever makes users is among the locked, or first.
+
+    Names are compared here, since SQLite tells only ASCII letters apart from their capitals.
+    """
+    list(User.objects.filter(platform_role=PlatformRole.ADMINISTRATOR).order_by("pk").select_for_update())
+    for name in User.objects.values_list("username", flat=True):
+        if name.casefold() == username.casefold():
+            raise Conflict(f"There is already a user called “{name}”.")
 
 
 def _full_name(value: str) -> str:

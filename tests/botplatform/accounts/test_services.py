@@ -98,3 +98,11 @@ def test_what_was_typed_is_recorded_only_when_it_is_a_user(owner: User, typed: s
     record_failed_sign_in(username=typed, address="192.0.2.1")
     event = last_event()
     assert (event.object_name, event.actor_name, event.facts) == (shown, "platform", {"address": "192.0.2.1"})
+
+
+@pytest.mark.parametrize(("there", "wanted"), [("anna", "Anna"), ("Ägir", "ägir"), ("weiss", "weiß")])
+def test_a_name_that_differs_only_by_its_capitals_is_taken(there: str, wanted: str, administrator: User) -> None:
+    create_user(actor=Actor.of(administrator), username=there, password=PASSWORD)
+    with pytest.raises(Conflict, match=f"already a user called “{there}”"):
+        create_user(actor=Actor.of(administrator), username=wanted, password=PASSWORD)
+    assert User.objects.count() == 2
