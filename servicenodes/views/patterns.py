@@ -47,8 +47,9 @@ class Shown(NamedTuple):
 
 
 class PatternForm(forms.Form):
-    """One field of each kind."""
+    """One field of each kind. The page opens at its top all the same."""
 
+    opens = False
     name = forms.CharField(help_text="Help stands below the field.")
     method = forms.ChoiceField(choices=[("GET", "GET"), ("POST", "POST")], required=False)
     insist = forms.BooleanField(required=False, label="Insist on it")
@@ -79,7 +80,7 @@ def patterns(request: HttpRequest) -> HttpResponse:
         "root": _facts("CN=Bank root", "CN=Bank root", 4000),
         "effective": [Effective(shown, rule) for rule in Rule if rule is not Rule.NONE],
         "nothing": Effective(None, Rule.NONE),
-        "form": form,
+        "sample": form,
         "page": Paginator(range(120), 50).get_page(2),
     }
     return render(request, "servicenodes/patterns.html", context)

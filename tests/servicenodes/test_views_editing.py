@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -123,3 +124,24 @@ def test_the_page_of_a_test_says_how_it_asks(sign_in: SignIn, viewer: User, bot:
     assert "OPTIONS https://api.bank.example/balance" in page
     assert "the bot calls with POST" in page
     assert "acme/get-balance" in page
+
+
+def test_nothing_typed_is_cut_without_a_word(sign_in: SignIn, developer: User, bot: Bot) -> None:
+    client = sign_in(developer)
+    assert "maxlength" not in client.get(NEW).content.decode()
+    answer = client.post(NEW, {**FIELDS, "url": "https://api.bank.example/" + "x" * 8000, "timeout_s": 61})
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "At most 2000 characters; these are 8025." in page
+    assert "At most 60." in page
+    assert "x" * 8000 in page
+    assert not ServiceNode.objects.exists()
+
+
+def test_a_refused_form_opens_at_the_first_field_that_was_refused(sign_in: SignIn, developer: User, bot: Bot) -> None:
+    client = sign_in(developer)
+    assert "autofocus" not in client.get(NEW).content.decode()
+    page = client.post(NEW, {**FIELDS, "timeout_s": "", "url": ""}).content.decode()
+    assert "<title>Error: New service node" in page
+    (opened,) = re.findall(r"<[^>]* autofocus[^>]*>", page)
+    assert 'id="id_url"' in opened

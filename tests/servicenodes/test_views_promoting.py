@@ -110,6 +110,18 @@ def test_a_red_one_takes_a_reason(sign_in: SignIn, manager: User, certificate: C
     ]
 
 
+def test_a_reason_that_is_refused_can_be_shortened(
+    sign_in: SignIn, manager: User, certificate: ClientCertificate
+) -> None:
+    client = sign_in(manager)
+    assert "maxlength" not in client.get(PROMOTE).content.decode()
+    reason = "x" * 501
+    answer = client.post(PROMOTE, {"reason": reason, "state": certificate.state})
+    assert answer.status_code == 422
+    assert "The reason is longer than 500 characters." in answer.content.decode()
+    assert reason in answer.content.decode()
+
+
 def test_what_breaks_behind_a_fallback_window_and_in_other_bots(
     sign_in: SignIn, administrator: User, manager: User, bot: Bot, other_bot: Bot
 ) -> None:

@@ -190,6 +190,10 @@ def field(bound: BoundField) -> dict[str, Any]:
         css += " is-invalid"
     many = isinstance(widget, CheckboxSelectMultiple)
     dropped = isinstance(widget, PasswordInput) and widget.attrs.get("autocomplete") != "current-password"
+    # A browser cuts what is pasted beyond `maxlength` without a word; the server refuses it with a sentence.
+    widget.attrs.pop("maxlength", None)
+    focus = _begins_here(bound)
+    widget.attrs["autofocus"] = focus and not many
     control = bound.as_widget() if many else bound.as_widget(attrs={"class": css})
     return {
         "bound": bound,
@@ -197,9 +201,18 @@ def field(bound: BoundField) -> dict[str, Any]:
         "is_checkbox": is_checkbox,
         "is_file": isinstance(widget, FileInput),
         "is_group": many,
+        "focus": focus,
         # A page never repeats a secret, so what was typed is gone when the form comes back for another reason.
         "again": dropped and bool(bound.data) and not bound.errors and not getattr(bound.field, "is_kept", False),
     }
+
+
+def _begins_here(bound: BoundField) -> bool:
+    """Whether the page opens at this field: at the first that was refused, unless `form_errors.html` comes first."""
+    refused = [name for name in bound.form.fields if name in bound.form.errors]
+    if not refused:
+        return bool(bound.field.widget.attrs.get("autofocus"))
+    return bound.name == refused[0] and not bound.form.non_field_errors() and getattr(bound.form, "opens", True)
 
 
 @register.inclusion_tag("components/pagination.html", takes_context=True)
@@ -221,9 +234,10 @@ def severity_tone(severity: str) -> str:
 
 
 @register.inclusion_tag("components/note.html")
-def note(tone: str, text: str, role: str = "") -> dict[str, str]:
-    """A box with one sentence; `role="alert"` when it answers what the user just did."""
-    return {"tone": tone, "text": str(text), "role": role, "icon": TONE_ICONS.get(tone, "info-circle")}
+def note(tone: str, text: str, role: str = "", focus: bool = False) -> dict[str, Any]:
+    """A box with one sentence; `role="alert"` when it answers what the user just did, `focus` when they go on there."""
+    icon_name = TONE_ICONS.get(tone, "info-circle")
+    return {"tone": tone, "text": str(text), "role": role, "focus": focus, "icon": icon_name}
 
 
 @register.inclusion_tag("components/nav_link.html", takes_context=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
+from django import forms
 from django.core.paginator import Paginator
 from django.template import Context, Template
 from django.test import Client, RequestFactory
@@ -213,6 +215,32 @@ def test_a_field_ties_label_help_and_error_to_the_control() -> None:
     assert 'id="id_name_helptext"' in text
     assert 'for="id_name"' in text
     assert "is-invalid" in text
+
+
+class SmallForm(forms.Form):
+    name = forms.CharField(max_length=5)
+    ticks = forms.MultipleChoiceField(choices=[("a", "A")], widget=forms.CheckboxSelectMultiple)
+    secret = forms.CharField(max_length=5, widget=forms.PasswordInput)
+
+
+@pytest.mark.parametrize(
+    ("sent", "focused"),
+    [
+        (None, []),
+        ({"name": "", "ticks": ["a"], "secret": ""}, ["input"]),
+        ({"name": "x", "secret": ""}, ["fieldset"]),
+        ({"name": "x", "ticks": ["a"], "secret": "x" * 6}, ["input"]),
+    ],
+)
+def test_a_form_opens_at_its_first_error(sent: dict[str, Any] | None, focused: list[str]) -> None:
+    form = SmallForm(sent)
+    source = "{% include 'components/form_errors.html' %}{% for bound in form %}{% field bound %}{% endfor %}"
+    text = render(source, form=form)
+    assert re.findall(r"<(\w+)[^>]* autofocus", text) == focused
+    assert "maxlength" not in text
+    if sent:
+        form.add_error(None, "Not so.")
+        assert re.findall(r"<(\w+)[^>]* autofocus", render(source, form=form)) == ["div"]
 
 
 def test_pages_keep_the_filter() -> None:
