@@ -11,6 +11,7 @@ per process, because making them is slow; pass `private_key` where two certifica
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import itertools
 from collections.abc import Iterable, Sequence
@@ -93,17 +94,16 @@ def general_name(text: str) -> x509.GeneralName:
 
 def usual_key_usage(*, ca: bool) -> x509.KeyUsage:
     """The usual key usage of an authority, or of an end entity."""
-    return x509.KeyUsage(
-        digital_signature=not ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    return _key_usage(*(("key_cert_sign", "crl_sign") if ca else ("digital_signature",)))
+
+
+def may_not_sign() -> x509.KeyUsage:
+    """Of a key that others encrypt for."""
+    return _key_usage("key_encipherment")
+
+
+def _key_usage(*allowed: str) -> x509.KeyUsage:
+    return x509.KeyUsage(**{name: name in allowed for name in inspect.signature(x509.KeyUsage).parameters})
 
 
 def pem(certificates: Iterable[x509.Certificate]) -> bytes:

@@ -15,6 +15,7 @@ class FindingCode(StrEnum):
     NOT_YET_VALID = "not_yet_valid"
     EXPIRES_SOON = "expires_soon"
     CLIENT_AUTH_MISSING = "client_auth_missing"
+    DIGITAL_SIGNATURE_MISSING = "digital_signature_missing"
     KEY_TOO_SMALL = "key_too_small"
     WEAK_SIGNATURE = "weak_signature"
     MISSING_INTERMEDIATE = "missing_intermediate"
@@ -62,6 +63,7 @@ SEVERITY: Mapping[FindingCode, Severity] = {
     FindingCode.NOT_YET_VALID: Severity.WARNING,
     FindingCode.EXPIRES_SOON: Severity.WARNING,
     FindingCode.CLIENT_AUTH_MISSING: Severity.ERROR,
+    FindingCode.DIGITAL_SIGNATURE_MISSING: Severity.ERROR,
     FindingCode.KEY_TOO_SMALL: Severity.ERROR,
     FindingCode.WEAK_SIGNATURE: Severity.ERROR,
     FindingCode.MISSING_INTERMEDIATE: Severity.WARNING,

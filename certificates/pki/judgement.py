@@ -66,17 +66,20 @@ def _chain_expired(issuer: x509.Certificate, now: datetime) -> str:
 
 
 def _about_leaf(leaf: x509.Certificate) -> Iterator[Finding]:
-    purposes = extension_of(leaf, x509.ExtendedKeyUsage)
+    purposes, usage = extension_of(leaf, x509.ExtendedKeyUsage), extension_of(leaf, x509.KeyUsage)
     wanted = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
     if purposes is not None and not wanted & set(purposes):
         text = "The certificate is not meant for clients (extended key usage without clientAuth): ask for one that is."
         yield finding(FindingCode.CLIENT_AUTH_MISSING, text)
+    signs = usage is None or usage.digital_signature  # a client signs the handshake (RFC 8446, 4.4.2.2)
+    if not signs:
+        text = "The key may not sign (key usage without digitalSignature), as a client must: ask for one that may."
+        yield finding(FindingCode.DIGITAL_SIGNATURE_MISSING, text)
     yield from about_key(*key_of(leaf))
     if is_self_signed(leaf):
         text = "The certificate signed itself, so each server must trust exactly this one: give its owner a copy."
         yield finding(FindingCode.SELF_SIGNED_LEAF, text)
-        usage = extension_of(leaf, x509.KeyUsage)
-        if usage is None or usage.digital_signature:
+        if signs:
             # Whoever trusts exactly this one does not mind the CA flag, which “openssl req -x509” always sets.
             return
     constraints = extension_of(leaf, x509.BasicConstraints)

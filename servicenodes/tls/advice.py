@@ -35,6 +35,7 @@ NOTHING_FOUND = "Nothing was found here that explains it."
 NEEDS_CLIENT_AUTH = (
     "Request a certificate whose extended key usage contains clientAuth; public CAs no longer issue those."
 )
+NEEDS_SIGNING = "Request a certificate whose key usage contains digitalSignature."
 IMPORT_CA = (
     "Ask the backend’s team for the CA of their server certificate, and import it as a trust store for this node."
 )
@@ -76,6 +77,7 @@ ADVICE: dict[Key, tuple[str, ...]] = {
     ),
     (V.REJECTED, R.UNSUPPORTED_CERTIFICATE): (
         NEEDS_CLIENT_AUTH,
+        NEEDS_SIGNING,
         "Ask the backend’s team which key types and usages they take.",
     ),
     (V.REJECTED, R.CERTIFICATE_REQUIRED): (
@@ -209,8 +211,8 @@ class Case:
 
 
 EXPLAINING = {
-    *("expired", "not_yet_valid", "client_auth_missing", "key_too_small", "weak_signature"),
-    *("self_signed_leaf", "issuer_not_listed", "missing_intermediate"),
+    *("expired", "not_yet_valid", "client_auth_missing", "digital_signature_missing", "key_too_small"),
+    *("weak_signature", "self_signed_leaf", "issuer_not_listed", "missing_intermediate"),
 }
 SELF_SIGNED_SERVER = {"self_signed_certificate", "self_signed_certificate_in_chain"}
 CA_MISSING = SELF_SIGNED_SERVER | {
@@ -230,6 +232,7 @@ FITS: dict[str, Callable[[Case], bool]] = {
     CHECK_BAD: lambda case: case.explained,
     NOTHING_FOUND: lambda case: not case.explained,
     NEEDS_CLIENT_AUTH: lambda case: "client_auth_missing" in case.findings,
+    NEEDS_SIGNING: lambda case: "digital_signature_missing" in case.findings,
     IMPORT_CA: lambda case: case.ca_missing,
     SERVER_INTERMEDIATES: lambda case: case.ca_missing and case.reason not in SELF_SIGNED_SERVER,
     TELL_BACKEND: lambda case: not case.ca_missing,

@@ -53,6 +53,9 @@ def _own_leaf(leaf: x509.Certificate, now: datetime) -> list[Finding]:
         found.append(
             _error("client_auth_missing", "The client certificate may not be used by clients (no clientAuth).")
         )
+    if not _allows_signing(leaf):
+        text = "The client certificate’s key may not sign (key usage without digitalSignature), as a client must."
+        found.append(_error("digital_signature_missing", text))
     key = leaf.public_key()
     if (isinstance(key, RSAPublicKey) and key.key_size < 2048) or (
         isinstance(key, EllipticCurvePublicKey) and key.key_size < 256
@@ -124,6 +127,13 @@ def _allows_client_auth(leaf: x509.Certificate) -> bool:
     except (x509.ExtensionNotFound, *UNREADABLE):
         return True
     return ExtendedKeyUsageOID.CLIENT_AUTH in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
+
+
+def _allows_signing(leaf: x509.Certificate) -> bool:
+    try:
+        return leaf.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
+    except (x509.ExtensionNotFound, *UNREADABLE):
+        return True
 
 
 def _weak_hash(leaf: x509.Certificate) -> bool:

@@ -25,10 +25,13 @@ from certificates.pki.findings import SEVERITY, ErrorCode, FindingCode, IgnoredW
 from certificates.pki.inspection import Inspection, Severity
 from certificates.pki.public_cas import is_public_ca
 from tests.certificates.pki.uploads import codes, error_code, ignored, inspect
-from tests.pki import CA, Issued, distinguished_name, pem, self_signed
+from tests.pki import CA, Issued, distinguished_name, may_not_sign, pem, self_signed
 
 NOW = datetime.now(UTC)
-REFUSING = {"expired", "key_too_small", "weak_signature", "client_auth_missing", "chain_invalid", "leaf_is_ca"}
+REFUSING = {
+    *("expired", "key_too_small", "weak_signature", "client_auth_missing", "digital_signature_missing"),
+    *("chain_invalid", "leaf_is_ca"),
+}
 
 
 def upload(issued: Issued) -> Inspection:
@@ -79,6 +82,7 @@ FINDINGS: Mapping[str, Callable[[], Inspection]] = {
     "not_yet_valid": lambda: upload(CA.root().not_yet_valid()),
     "expires_soon": lambda: upload(CA.root().issue(**days(60, 29))),
     "client_auth_missing": lambda: upload(CA.root().issue(eku=("serverAuth",))),
+    "digital_signature_missing": lambda: upload(CA.root().issue(key="rsa-2048", key_usage=may_not_sign())),
     "key_too_small": lambda: upload(CA.root().issue(key="rsa-1024")),
     "weak_signature": lambda: upload(CA.root(key="rsa-2048").issue(signature_hash="sha1")),
     "missing_intermediate": lambda: only_leaf(CA.root().intermediate().issue()),
@@ -188,6 +192,10 @@ def test_soon_is_thirty_days_or_a_third_of_a_short_life(before: int, after: int,
 def test_no_extended_key_usage_means_every_use() -> None:
     for eku in (None, ("anyExtendedKeyUsage",), ("clientAuth", "serverAuth")):
         assert "client_auth_missing" not in codes(upload(CA.root().issue(eku=eku)))
+
+
+def test_no_key_usage_means_every_use() -> None:
+    assert "digital_signature_missing" not in codes(upload(CA.root().issue(key_usage=None)))
 
 
 def test_a_self_signed_certificate_may_carry_the_ca_flag_and_any_signature() -> None:

@@ -34,6 +34,7 @@ ALERTS: dict[str, Row] = {
     "not_yet_valid": (V.REJECTED, R.BAD_CERTIFICATE, C.CERTAIN),
     "revoked": (V.REJECTED, R.REVOKED, C.CERTAIN),
     "eku_server_only": (V.REJECTED, R.UNSUPPORTED_CERTIFICATE, C.CERTAIN),
+    "may_not_sign": (V.REJECTED, R.UNSUPPORTED_CERTIFICATE, C.CERTAIN),
     "no_intermediate": (V.REJECTED, R.UNKNOWN_CA, C.CERTAIN),
 }
 # nginx completes the handshake with everybody, refuses in HTTP, and keeps the reason to itself.
@@ -58,6 +59,7 @@ HINTS = {
     "expired": "expired",
     "not_yet_valid": "not_yet_valid",
     "eku_server_only": "client_auth_missing",
+    "may_not_sign": "digital_signature_missing",
     "no_intermediate": "missing_intermediate",
     "unknown_ca": "issuer_not_listed",
     "self_signed": "self_signed_leaf",

@@ -136,6 +136,8 @@ def test_advice_follows_the_findings() -> None:
     assert told(seen(alerted(45), **presented("expired"))) == (advice.RENEW,)
     assert advice.NEEDS_CLIENT_AUTH not in told(seen(alerted(43)))
     assert advice.NEEDS_CLIENT_AUTH in told(seen(alerted(43), **presented("eku_server_only")))
+    assert advice.NEEDS_SIGNING not in told(seen(alerted(43), **presented("eku_server_only")))
+    assert advice.NEEDS_SIGNING in told(seen(alerted(43), **presented("may_not_sign")))
     for code in (42, 46):
         texts = told(seen(alerted(code)))
         assert advice.NOTHING_FOUND in texts

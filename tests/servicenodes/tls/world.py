@@ -14,7 +14,7 @@ from servicenodes.tls.observation import Observation
 from servicenodes.tls.probe import ProbeRequest, run_probe
 from servicenodes.tls.trust import TrustAnchors
 from servicenodes.tls.verdict import decide
-from tests.pki import CA, Issued, self_signed
+from tests.pki import CA, Issued, may_not_sign, self_signed
 
 LOOPBACK = AddressPolicy.parse(["127.0.0.0/8", "::1"])
 
@@ -51,6 +51,7 @@ def world() -> World:
         "not_yet_valid": issuing.not_yet_valid().credential(),
         "revoked": revoked.credential(),
         "eku_server_only": issuing.issue("server-only.example", eku=("serverAuth",)).credential(),
+        "may_not_sign": issuing.issue("may-not-sign.example", key="rsa-2048", key_usage=may_not_sign()).credential(),
         "no_intermediate": issuing.issue("orphan.example").credential(with_chain=False),
     }
     return World(
