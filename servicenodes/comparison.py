@@ -35,11 +35,15 @@ PASSING = frozenset({Outcome.FIXED, Outcome.WORKS, Outcome.UNAFFECTED})
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How one test came out; without a verdict it is not finished, or was `interrupted`."""
+    """How one test came out; without a verdict it is not finished, or was `interrupted`.
+
+    `secret_left_out`: calls of the node send a secret header, and a test sends none.
+    """
 
     verdict: str = ""
     reason: str = ""
     interrupted: bool = False
+    secret_left_out: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -52,7 +56,12 @@ class Seen:
     @property
     def tells_nothing(self) -> bool:
         """Of the certificate: it was not shown, or no answer came."""
-        return self.interrupted or self.verdict in NOTHING_PROVEN
+        return self.interrupted or self.verdict in NOTHING_PROVEN or self.reason in NOT_MADE
+
+    @property
+    def lacks_secret(self) -> bool:
+        """The server took the certificate; its application refused a caller who would send more than a test does."""
+        return self.secret_left_out and self.verdict == V.HTTP_REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,11 @@ NOTHING_PROVEN = {
     V.ADDRESS_DENIED: "EGRESS_ALLOW does not allow the address, so no connection was made",
     V.INCONCLUSIVE: "the server gave no clear answer",
     V.NOT_REQUESTED: "the server did not ask for a certificate",
+}
+# Why no test could be made, whatever the version.
+NOT_MADE = {
+    R.SEALED: "the console was sealed, so no key could be opened",
+    R.TESTER_NOT_ALLOWED: "whoever asked may not test it any more",
 }
 # Why a server does not take a version. A reason goes before its verdict alone.
 REFUSALS: dict[tuple[Verdict, str | None], str] = {
@@ -96,11 +110,13 @@ REFUSALS: dict[tuple[Verdict, str | None], str] = {
     ),
     (V.CERTIFICATE_NOT_SENT, None): "The server takes no signature by the key of {version}.",
     (V.CERTIFICATE_UNUSABLE, R.HOST_NOT_ALLOWED): "The certificate may not be presented to this host.",
-    (V.CERTIFICATE_UNUSABLE, R.TESTER_NOT_ALLOWED): "Whoever asked may not test it any more.",
-    (V.CERTIFICATE_UNUSABLE, R.SEALED): "The console is sealed, so no key can be opened.",
     (V.CERTIFICATE_UNUSABLE, None): "The key of {version} cannot be used.",
     (V.NO_CERTIFICATE, None): "Nothing was presented.",
 }
+UNHEARD = (
+    "The server takes {version} in TLS. Its application refuses the test, which sends no secret header: "
+    "no more is proven."
+)
 ACTIVE, NEXT, BOTH = "the active version", "the next version", "both versions"
 NEITHER_KNOWN = "The server does not know the CA of either version, or an intermediate is missing."
 # Said only where the active version is accepted: then it is the new CA that makes the difference.
@@ -128,6 +144,9 @@ def compare(now: Seen | None, following: Seen, *, new_ca: bool) -> Difference:
         return Difference(Outcome.UNAFFECTED, "The server asks for no certificate, so the version makes no difference.")
     if following.tells_nothing:
         return Difference(Outcome.UNPROVEN, _unproven(now, following))
+    if following.lacks_secret and not (now is not None and now.accepted):
+        taken = BOTH if now is not None and now.lacks_secret else NEXT
+        return Difference(Outcome.UNPROVEN, UNHEARD.format(version=taken))
     return _refused(now, following, new_ca=new_ca)
 
 
@@ -156,7 +175,9 @@ def _unknown(version: str, seen: Seen) -> str:
 
 
 def _silence(seen: Seen) -> str:
-    return "the worker stopped in the middle of the test" if seen.interrupted else NOTHING_PROVEN[V(seen.verdict)]
+    if seen.interrupted:
+        return "the worker stopped in the middle of the test"
+    return NOT_MADE[R(seen.reason)] if seen.reason in NOT_MADE else NOTHING_PROVEN[V(seen.verdict)]
 
 
 def _refused(now: Seen | None, following: Seen, *, new_ca: bool) -> Difference:

@@ -46,7 +46,7 @@ class _Reader:
         self._components = components
         self._environment = environment
         self._language = language
-        self._read: dict[str, NodeDefinition] = {}  # by component: many dialogs may share one
+        self._read: dict[str, NodeDefinition | InvalidInput] = {}  # by component: many dialogs may share one
         self.nodes: dict[str, NodeDefinition] = {}
         self.left_out: list[LeftOut] = []
 
@@ -65,14 +65,21 @@ class _Reader:
         if why := self._why_not(key, component):
             self.left_out.append(LeftOut(f"{dialog} / {name}" if dialog else name, why))
             return
+        if component_id not in self._read:
+            self._read[component_id] = self._node(key, dialog, name, component)
+        found = self._read[component_id]
+        if isinstance(found, InvalidInput):
+            self.left_out.append(LeftOut(f"{dialog} / {name}" if dialog else name, found.text))
+        else:
+            self.nodes[key] = replace(found, key=key, dialog=dialog)
+
+    def _node(self, key: str, dialog: str, name: str, component: dict[str, Any]) -> NodeDefinition | InvalidInput:
         try:
-            if component_id not in self._read:
-                self._read[component_id] = read_node(key, dialog, name, component, self._environment)
-            self.nodes[key] = replace(self._read[component_id], key=key, dialog=dialog)
+            return read_node(key, dialog, name, component, self._environment)
         except InvalidInput as error:
             if error.code == "definition_unreadable":
                 raise
-            self.left_out.append(LeftOut(f"{dialog} / {name}" if dialog else name, error.text))
+            return error
 
     def _why_not(self, key: str, component: dict[str, Any]) -> str:
         kind = label(component.get("serviceNodeType"))[:40]

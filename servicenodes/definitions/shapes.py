@@ -10,6 +10,7 @@ from botplatform.errors import InvalidInput
 from botplatform.text import holds_nul_or_surrogate
 
 # What JavaScript's encodeURI and encodeURIComponent never leave as it is: text that holds one was not encoded.
+LOOKED_AT = 1000  # characters of a name
 _NEVER_LEFT = frozenset(' "<>\\^`{|}\n\r\t')
 
 
@@ -40,8 +41,9 @@ def text(value: Any) -> str:
 
 
 def label(value: Any) -> str:
-    """A name in one line of at most 200 characters that can be shown."""
-    shown = "".join(char if unicodedata.category(char)[0] not in "CZ" else " " for char in text(value))
+    """A name in one line of at most 200 characters that can be shown. Of a longer text the rest is not looked at."""
+    start = value[:LOOKED_AT] if isinstance(value, str) else value
+    shown = "".join(char if unicodedata.category(char)[0] not in "CZ" else " " for char in text(start))
     return " ".join(shown.split())[:200].strip()
 
 

@@ -15,7 +15,7 @@ from botplatform.bots.roles import Permission
 from botplatform.errors import Conflict
 from botplatform.notifications.services.outbox import post
 from botplatform.validation import one_line
-from certificates.models import CertificateVersion
+from certificates.models import CertificateVersion, VersionStatus
 from certificates.services import defaults, rotation
 from certificates.services.rotation import MAX_REASON, Rotation
 from servicenodes.comparison import Seen
@@ -24,6 +24,7 @@ from servicenodes.services import nodes
 from servicenodes.services.proofs import last_accepted_with
 
 SHOWN = 20
+NOT_ABOUT_CERTIFICATE = "That says nothing of the certificate, so a rollback may not help."
 
 
 def consider(*, actor: Actor, test: ConnectionTest) -> None:
@@ -38,11 +39,15 @@ def _raise_if_broken(test: ConnectionTest) -> None:
     before = test.proof.now_version if test.proof else None
     if before is None or test.version is None or test.started_at is None or test.version == before:
         return
+    if not CertificateVersion.objects.filter(pk=test.version.pk, status=VersionStatus.ACTIVE).exists():
+        return  # rolled back while the test ran
     worked = last_accepted_with(before, test.node, test.started_at)
     if worked is None or open_alarms().filter(node=test.node_id).exists():
         return
+    silent = Seen(test.verdict, test.reason).tells_nothing
+    summary = f"{test.summary} {NOT_ABOUT_CERTIFICATE}" if silent else test.summary
     alarm = Alarm.objects.create(
-        node=test.node, version=test.version, before=before, verdict=test.verdict, summary=test.summary
+        node=test.node, version=test.version, before=before, verdict=test.verdict, summary=summary
     )
     facts: dict[str, object] = {
         "alarm": str(alarm.pk),
@@ -104,6 +109,9 @@ def roll_back(*, actor: Actor, alarm: Alarm) -> Rotation:
     active = certificate.active_version
     if active is None or active.pk != alarm.version_id:
         raise Conflict("Another version is active meanwhile, so there is nothing to undo. Look at the certificate.")
+    if rotation.rollback_target(certificate) != alarm.before:
+        text = f"Version {alarm.before.number}, which worked, cannot be presented any more. Look at the certificate."
+        raise Conflict(text, code="nothing_to_roll_back_to")
     return rotation.roll_back(actor=actor, certificate=certificate)
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from botplatform.accounts.models import User
 from botplatform.bots.models import ApiToken, Bot
-from certificates.models import CertificateVersion
+from certificates.models import CertificateVersion, VersionStatus
 from servicenodes.comparison import Difference, Outcome, Seen, Standing, compare, standing
 from servicenodes.effective import nodes_presenting
 from servicenodes.models import ConnectionTest, Proof, RunState, ServiceNode, Side
@@ -41,12 +41,12 @@ class Evidence:
     comparison: Proof | None
     rows: list[Row]
     standing: Standing
-    old: bool
+    past: str  # why it does not count any more; empty while it does
 
     @property
     def green(self) -> bool:
         """A promotion is proven to break nothing."""
-        return self.standing.green and (not self.rows or not self.old)
+        return self.standing.green and not (self.rows and self.past)
 
     @property
     def live(self) -> bool:
@@ -64,8 +64,8 @@ class Evidence:
     def text(self) -> str:
         if self.comparison is None and self.rows:
             return "It was not compared with the active version on the service nodes."
-        if self.old and self.rows:
-            return f"The comparison is older than {FRESH.days * 24} hours. It said: {self.standing.text}"
+        if self.past and self.rows:
+            return f"{self.past} It said: {self.standing.text}"
         return self.standing.text
 
 
@@ -78,17 +78,38 @@ def evidence_for(version: CertificateVersion, viewer: User | ApiToken | None = N
     proof = comparisons.order_by("-requested_at").first()
     nodes = list(nodes_presenting(version.certificate).with_url())
     tests = _tests(proof)
-    prefetch_related_objects(nodes, "trust_store")
+    prefetch_related_objects(nodes, "trust_store", "sealed_headers")
     visible = None if viewer is None else set(Bot.objects.visible_to(viewer).values_list("pk", flat=True))
     rows = [_row(node, proof, tests, hidden=visible is not None and node.bot_id not in visible) for node in nodes]
     rows.sort(key=lambda row: (ORDER.index(row.difference.outcome), row.hidden, row.node.sort_key))
-    old = proof is not None and timezone.now() - proof.requested_at > FRESH
-    return Evidence(version, proof, rows, standing(row.difference.outcome for row in rows), old)
+    return Evidence(version, proof, rows, standing(row.difference.outcome for row in rows), _past(proof))
+
+
+def _past(proof: Proof | None) -> str:
+    if proof is None:
+        return ""
+    if timezone.now() - proof.requested_at > FRESH:
+        return f"The comparison is older than {FRESH.days * 24} hours."
+    if _overtaken(proof):
+        return "Another version became active since the comparison."
+    if proof.next_version.alarms.filter(raised_at__gt=proof.requested_at).exists():
+        return "The version was promoted since the comparison, and raised an alarm."
+    return ""
+
+
+def _overtaken(proof: Proof) -> bool:
+    """What was “now” is not any more; unless the compared version itself is active, as after its promotion."""
+    active = proof.certificate.versions.filter(status=VersionStatus.ACTIVE).values_list("pk", flat=True).first()
+    return active not in {proof.now_version_id, proof.next_version_id}
 
 
 def last_accepted_with(version: CertificateVersion, node: ServiceNode, before: datetime) -> ConnectionTest | None:
-    """The last test of the node with the version before that time, if it was accepted."""
-    tests = node.tests.filter(version=version, finished_at__lt=before).order_by("-finished_at")
+    """The last test of the node, as it is now, with the version before that time, if it was accepted.
+
+    One of another URL, or with another trust store, tells nothing of it.
+    """
+    tests = node.tests.filter(version=version, basis=basis_of(node, version), finished_at__lt=before)
+    tests = tests.order_by("-finished_at")
     found = tests.defer("report", "steps").first()
     return found if found is not None and Seen(found.verdict).accepted else None
 
@@ -109,12 +130,15 @@ def _difference(
 ) -> Difference:
     if proof is None or following is None:
         return Difference(Outcome.OUTDATED, "Not tested with the next version.")
-    if following.basis and following.basis != basis_of(node, proof.next_version):
+    presented = following.version_id is not None  # else the test was not made, whatever the settings
+    if presented and following.basis and following.basis != basis_of(node, proof.next_version):
         return Difference(Outcome.OUTDATED, "Its settings changed since it was tested.")
     active = proof.now_version
     new_ca = active is not None and active.issuer != proof.next_version.issuer
-    return compare(None if active is None or now is None else _seen(now), _seen(following), new_ca=new_ca)
+    secret = bool(node.sealed_headers.all())
+    before = None if active is None or now is None else _seen(now, secret_left_out=secret)
+    return compare(before, _seen(following, secret_left_out=secret), new_ca=new_ca)
 
 
-def _seen(test: ConnectionTest) -> Seen:
-    return Seen(test.verdict, test.reason, test.state is RunState.INTERRUPTED)
+def _seen(test: ConnectionTest, *, secret_left_out: bool) -> Seen:
+    return Seen(test.verdict, test.reason, test.state is RunState.INTERRUPTED, secret_left_out)

@@ -17,12 +17,60 @@ NEVER = Seen("not_requested", "never_asked")
 OUT = Outcome
 DENIED = Seen("address_denied", "address_not_allowed")
 DIED = Seen(interrupted=True)
+SEALED = Seen("certificate_unusable", "sealed")
+NO_SECRET = Seen("http_refused", "http_401", secret_left_out=True)
+REFUSED_BY_APPLICATION = Seen("http_refused", "http_401")
 CASES: dict[str, tuple[Seen | None, Seen, Outcome, str]] = {
     "the point of it": (
         ACCEPTED,
         UNKNOWN,
         OUT.BREAKS,
         "Works now, would not work next. The server does not trust the new CA yet, or an intermediate is missing.",
+    ),
+    "a secret header that no test sends": (
+        NO_SECRET,
+        NO_SECRET,
+        OUT.UNPROVEN,
+        (
+            "The server takes both versions in TLS. Its application refuses the test, which sends no secret header: "
+            "no more is proven."
+        ),
+    ),
+    "a secret header, and another no now": (
+        UNKNOWN,
+        NO_SECRET,
+        OUT.UNPROVEN,
+        (
+            "The server takes the next version in TLS. Its application refuses the test, which sends no secret header: "
+            "no more is proven."
+        ),
+    ),
+    "a secret header that the application did not miss": (
+        Seen("accepted", "proven", secret_left_out=True),
+        NO_SECRET,
+        OUT.BREAKS,
+        (
+            "Works now, would not work next. The server takes the next version in TLS, but its application refuses the "
+            "caller: it may know the client by name or fingerprint."
+        ),
+    ),
+    "refused by the application alone": (
+        REFUSED_BY_APPLICATION,
+        REFUSED_BY_APPLICATION,
+        OUT.FAILS,
+        (
+            "Works with neither version. The server takes both versions in TLS, but its application refuses the "
+            "caller: it may know the client by name or fingerprint."
+        ),
+    ),
+    "sealed meanwhile": (
+        ACCEPTED,
+        SEALED,
+        OUT.UNPROVEN,
+        (
+            "Works now. Nothing is proven of the next version: the console was sealed, so no key could be opened. "
+            "Test again."
+        ),
     ),
     "as one wishes": (ACCEPTED, ACCEPTED, OUT.WORKS, "Works now and next."),
     "not enforced": (

@@ -168,19 +168,21 @@ def test_nodes_within_nodes_and_components_used_twice() -> None:
 
 
 def test_foreign_text_costs_its_length_and_no_more() -> None:
-    """Measured in CPU time, against reading a small one: it would take minutes."""
+    """Each of these took minutes: what backtracks, what many nodes share, what is refused again and again."""
     spaces = "{{" + " " * 1900 + "x"
     shared = component(
         payload={"type": "raw", "value": "%41" * 1_000_000},
         headers=headers(**dict.fromkeys(map(str, range(20_000)), "v")),
     )
-    whole = definition(shared, component("Spaces", endPoint=end_point(f"https://a.example/{spaces}")))
+    wrong = component("n" * 500_000, endPoint=end_point(method="{{" + "x" * 500_000))
+    whole = definition(shared, component("Spaces", endPoint=end_point(f"https://a.example/{spaces}")), wrong)
     nodes = whole["dialogs"][0]["nodes"]
-    nodes += [{"type": "service", "nodeId": f"more-{number}", "componentId": "dc-0"} for number in range(400)]
+    nodes += [{"type": "service", "nodeId": f"more-{number}", "componentId": "dc-0"} for number in range(300)]
+    nodes += [{"type": "service", "nodeId": f"wrong-{number}", "componentId": "dc-2"} for number in range(150)]
     begun = time.process_time()
     bot = read_bot(whole, CONFIG)
     assert time.process_time() - begun < 20
-    assert len(bot.nodes) == 402
+    assert (len(bot.nodes), len(bot.left_out)) == (302, 151)
     assert {len(node.notes) for node in bot.nodes if node.name == "GetBalance"} == {21}
     assert bot.nodes[0].notes[-1].startswith("And 19")
 

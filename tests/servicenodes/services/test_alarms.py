@@ -18,18 +18,18 @@ from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot, Membership
 from botplatform.errors import Conflict, InvalidInput, NotAllowed
 from botplatform.notifications.models import Delivery
-from certificates.models import ClientCertificate
+from certificates.models import ClientCertificate, VersionStatus
 from certificates.pki.inspection import UploadedFile
 from certificates.services.completing import complete
 from certificates.services.fallback import set_fallback
 from certificates.services.importing import import_certificate
 from certificates.services.requesting import request
-from certificates.services.rotation import promote, retire, roll_back
+from certificates.services.rotation import destroy, promote, retire, roll_back
 from servicenodes.models import Alarm, ConnectionTest, Proof, ServiceNode
 from servicenodes.services import alarms, probing
 from servicenodes.services.proving import RETEST_AFTER, compare_versions, start_due_proofs
 from servicenodes.services.requests import ProbeOptions
-from tests.factories import make_alarm, make_node, upload
+from tests.factories import add_version, make_alarm, make_node, make_trust_store, upload
 from tests.pki import CA
 from tests.servicenodes.services.proving import Banks, banks, version, work
 
@@ -141,6 +141,55 @@ def test_no_alarm_where_it_never_worked(both: Banks, bot: Bot, certificate: Clie
     promote(actor=operator, certificate=certificate)
     assert retested() == 2
     assert not Alarm.objects.exists()
+
+
+def test_what_counts_as_having_worked_is_the_last_test_of_the_node_as_it_is(
+    both: Banks, bot: Bot, nodes: list[ServiceNode], certificate: ClientCertificate, operator: Actor
+) -> None:
+    """One was accepted at another URL only; the other failed only with another trust store than its own."""
+    moved, slow = both.node(bot, "moved", both.slow, certificate), nodes[0]
+    assert probing.test_now(actor=operator, node=moved).verdict == "accepted"
+    moved.url = f"{both.slow.url}elsewhere"
+    moved.save(update_fields=["url"])
+    foreign = make_trust_store(bot, "foreign", authorities=(both.old,))
+    failed = probing.test_now(actor=operator, node=slow, options=ProbeOptions(trust_store=foreign))
+    assert failed.verdict == "server_untrusted"
+    promote(actor=operator, certificate=certificate)
+    assert retested() == 3
+    assert [alarm.node.slug for alarm in Alarm.objects.all()] == ["slow"]
+
+
+def test_a_failure_that_says_nothing_of_the_certificate_says_so(
+    nodes: list[ServiceNode], certificate: ClientCertificate, operator: Actor, settings: Settings
+) -> None:
+    promote(actor=operator, certificate=certificate)
+    settings.EGRESS_ALLOW = []
+    retested()
+    assert {alarm.verdict for alarm in Alarm.objects.all()} == {"address_denied"}
+    assert all(alarm.summary.endswith(alarms.NOT_ABOUT_CERTIFICATE) for alarm in Alarm.objects.all())
+
+
+def test_a_rollback_leads_to_the_version_that_worked_or_nowhere(
+    both: Banks, nodes: list[ServiceNode], certificate: ClientCertificate, operator: Actor
+) -> None:
+    promote(actor=operator, certificate=certificate)
+    add_version(certificate, both.new.issue("three.example"), number=3, status=VersionStatus.STAGED)
+    promote(actor=operator, certificate=certificate)
+    alarm = make_alarm(nodes[0], version(certificate, 3), before=version(certificate, 2))
+    destroy(actor=operator, certificate=certificate, number=2)
+    with pytest.raises(Conflict, match="Version 2, which worked, cannot be presented any more"):
+        alarms.roll_back(actor=operator, alarm=alarm)
+    assert version(certificate, 3).status == "active"
+
+
+def test_a_re_test_that_ends_after_a_rollback_raises_none(
+    nodes: list[ServiceNode], certificate: ClientCertificate, operator: Actor
+) -> None:
+    promote(actor=operator, certificate=certificate)
+    retested()
+    roll_back(actor=operator, certificate=certificate)
+    alarms.consider(actor=operator, test=ConnectionTest.objects.get(side="after", node=nodes[0]))
+    assert not alarms.open_alarms().exists()
 
 
 def test_an_import_that_promotes_is_watched_too(

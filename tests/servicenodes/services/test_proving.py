@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -19,17 +20,19 @@ from botplatform.audit.models import AuditEvent
 from botplatform.audit.trail import verify_trail
 from botplatform.bots.models import Bot, Membership
 from botplatform.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from certificates.models import ClientCertificate
+from certificates.models import ClientCertificate, VersionStatus
 from certificates.services.rotation import destroy, promote, retire
 from servicenodes.comparison import Outcome
 from servicenodes.errors import TooManyTests
 from servicenodes.models import ConnectionTest, Proof
 from servicenodes.services import limits, probing, proving
+from servicenodes.services.nodes import change_node
 from servicenodes.services.proofs import Evidence, evidence_for
 from servicenodes.services.proving import compare_versions
 from servicenodes.services.requests import ProbeOptions
 from tests.certificates.services.test_rotation import slot
-from tests.factories import make_certificate, make_node
+from tests.factories import add_version, make_alarm, make_certificate, make_node
+from tests.servers import python_server
 from tests.servicenodes.services.proving import Banks, banks, version, work
 
 pytestmark = pytest.mark.django_db
@@ -247,3 +250,76 @@ def test_the_queries_do_not_grow(bot: Bot) -> None:
             evidence_for(version(certificate, 2), None)
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_a_secret_header_that_no_test_sends_leaves_it_unproven(
+    both: Banks, bot: Bot, certificate_of_old_ca: ClientCertificate, operator: Actor
+) -> None:
+    def application(connection: ssl.SSLSocket) -> None:
+        allowed = b"authorization: bearer sesame" in connection.recv(65536).lower()
+        connection.sendall(b"HTTP/1.1 %s X\r\nContent-Length: 0\r\n\r\n" % (b"200" if allowed else b"401"))
+
+    server = both.servers.issue("localhost", eku=("serverAuth",), san=("localhost",))
+    with python_server(server, client_ca=both.old, behaviour=application) as peer:
+        node = both.node(bot, "secretive", peer, certificate_of_old_ca)
+        change_node(
+            actor=operator,
+            node=node,
+            expected_revision=node.revision,
+            sealed_headers={"Authorization": "Bearer sesame"},
+        )
+        compare_versions(actor=operator, certificate=certificate_of_old_ca)
+        work()
+    (row,) = evidence_for(version(certificate_of_old_ca, 2)).rows
+    assert row.difference.outcome is Outcome.UNPROVEN
+    assert row.difference.text.startswith("The server takes both versions in TLS.")
+
+
+@pytest.fixture
+def certificate_of_old_ca(both: Banks, bot: Bot) -> ClientCertificate:
+    """Both versions are of the CA that every bank trusts."""
+    made = make_certificate(bot, "bank", issued=both.old.issue("one.example"))
+    add_version(made, both.old.issue("one.example"), number=2, status=VersionStatus.STAGED)
+    return made
+
+
+def test_a_promotion_that_raised_an_alarm_ends_what_was_proven(
+    both: Banks, bot: Bot, certificate_of_old_ca: ClientCertificate, operator: Actor
+) -> None:
+    node = both.node(bot, "bank", both.slow, certificate_of_old_ca)
+    compare_versions(actor=operator, certificate=certificate_of_old_ca)
+    work()
+    assert evidence_for(version(certificate_of_old_ca, 2)).green
+    make_alarm(node, version(certificate_of_old_ca, 2), before=version(certificate_of_old_ca, 1))
+    evidence = evidence_for(version(certificate_of_old_ca, 2))
+    assert not evidence.green
+    assert evidence.text.startswith("The version was promoted since the comparison, and raised an alarm. It said: 1 ")
+    compare_versions(actor=operator, certificate=certificate_of_old_ca)
+    work()
+    assert evidence_for(version(certificate_of_old_ca, 2)).green
+
+
+def test_another_version_that_became_active_ends_what_was_proven(
+    both: Banks, bot: Bot, certificate_of_old_ca: ClientCertificate, operator: Actor
+) -> None:
+    both.node(bot, "bank", both.slow, certificate_of_old_ca)
+    add_version(certificate_of_old_ca, both.new.issue("three.example"), number=3, status=VersionStatus.RETIRED)
+    compare_versions(actor=operator, certificate=certificate_of_old_ca)
+    work()
+    promote(actor=operator, certificate=certificate_of_old_ca, number=3)
+    evidence = evidence_for(version(certificate_of_old_ca, 2))
+    assert not evidence.green
+    assert evidence.text.startswith("Another version became active since the comparison.")
+
+
+def test_what_could_not_be_tested_is_no_change_of_settings(
+    both: Banks, bot: Bot, operator: Actor, settings: Settings
+) -> None:
+    certificate = both.renewed(bot)
+    both.node(bot, "quick", both.quick, certificate)
+    compare_versions(actor=operator, certificate=certificate)
+    keyring, settings.KEYRING_FILE = settings.KEYRING_FILE, "/nowhere/keyring.json"
+    work()
+    settings.KEYRING_FILE = keyring
+    (row,) = evidence_for(version(certificate, 2)).rows
+    assert row.difference.text == "Nothing is proven: the console was sealed, so no key could be opened. Test again."
