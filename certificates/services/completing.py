@@ -14,10 +14,13 @@ from botplatform.bots.access import authorize
 from botplatform.bots.roles import Permission
 from certificates import sandbox
 from certificates.models import CertificateVersion, ChainCertificate, ClientCertificate, VersionStatus
+from certificates.pki import csr
 from certificates.pki.findings import ErrorCode
 from certificates.pki.inspection import Inspection, InspectionError, UploadedFile
 from certificates.services import activating, defaults, material, succession
-from certificates.services.importing import refuse
+from certificates.services.importing import refuse, store
+from certificates.services.keys import Purpose, open_credential
+from certificates.services.storing import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class Completion:
     """What a reply did, or in a dry run would do.
 
     `version` is the draft that it answers, or (not `changed`) the version that holds this certificate already; None
-    where a dry run's reply answers nothing. `becomes` is the status of the version afterwards.
+    where a dry run's reply answers nothing. `becomes` is the status of the version afterwards. `adds` to the chain of
+    that version: stored, it is a version of its own.
     """
 
     certificate: ClientCertificate
@@ -33,6 +37,7 @@ class Completion:
     version: CertificateVersion | None = None
     becomes: VersionStatus | None = None
     changed: bool = False
+    adds: bool = False
 
 
 def complete(
@@ -47,11 +52,12 @@ def complete(
     """Store the CA's reply in the draft whose key it certifies. It is staged; active if none is, unless `stage`.
 
     The reply is PEM, DER or PKCS#7; its leaf alone will do. Whatever was staged before is retired, as by an import. A
-    certificate that is there already changes nothing. `allow` holds codes of findings insisted on. A `dry_run` stores
+    certificate that is there already changes nothing, unless the reply has more of its chain: then a new version
+    with the same key has all of it. `allow` holds codes of findings insisted on. A `dry_run` stores
     nothing and does not raise for what the inspection says.
 
     Raises `NotAllowed`, `NotFound`, `BundleError` (unreadable, or for no open request), `ImportRefused` (findings not
-    allowed).
+    allowed), and what opening and sealing a key raise. Do not call it inside a transaction.
     """
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=certificate.bot)
     read = _read(certificate, files)
@@ -62,7 +68,7 @@ def complete(
         if done.version is None or done.version.status == VersionStatus.DRAFT:
             refuse(done.inspection, tuple(allow))
             _fill(actor, done, sorted(allow.intersection(read.refusing)))
-    return done
+    return _store_again(actor, done, allow) if done.adds else done
 
 
 def _read(certificate: ClientCertificate, files: Sequence[UploadedFile]) -> Inspection:
@@ -82,7 +88,7 @@ def _understand(certificate: ClientCertificate, read: Inspection, allow: frozens
         known = certificate.versions.filter(sha256=leaf.sha256).order_by("-number").first()
         if known is not None:
             known.certificate = certificate
-            return Completion(certificate, read, known, VersionStatus(known.status))
+            return _known(certificate, read, known, allow, stage=stage)
         draft = certificate.versions.filter(status=VersionStatus.DRAFT, spki_sha256=leaf.spki_sha256).first()
         if draft is not None:
             draft.certificate = certificate
@@ -90,6 +96,36 @@ def _understand(certificate: ClientCertificate, read: Inspection, allow: frozens
             becomes = VersionStatus.STAGED if stage else _place(certificate)
             return Completion(certificate, read, draft, becomes, changed=read.importable(allow))
     return Completion(certificate, _refused(certificate, read))
+
+
+def _known(
+    certificate: ClientCertificate, read: Inspection, known: CertificateVersion, allow: frozenset[str], *, stage: bool
+) -> Completion:
+    presented = known.status in {VersionStatus.ACTIVE, VersionStatus.STAGED}
+    if not presented or not material.adds_to_chain(read, known):
+        return Completion(certificate, read, known, VersionStatus(known.status))
+    becomes = VersionStatus.STAGED if stage else _place(certificate)
+    return Completion(certificate, read, known, becomes, changed=read.importable(allow), adds=True)
+
+
+def _store_again(actor: Actor, done: Completion, allow: frozenset[str]) -> Completion:
+    """What is stored never changes, so more of a chain makes a new version, as an import of all of it would."""
+    refuse(done.inspection, tuple(allow))
+    if done.version is None:
+        raise TypeError("what is added to is a version")
+    key = open_credential(version=done.version, purpose=Purpose.SEAL_AGAIN, actor=actor).private_key
+    result = store(
+        Order(
+            actor=actor,
+            owner=done.certificate.bot,
+            name=done.certificate.name,
+            inspection=replace(done.inspection, private_key=csr.private_der(key)),
+            make_default=False,
+            stage=done.becomes == VersionStatus.STAGED,
+            allowed=tuple(sorted(allow.intersection(done.inspection.refusing))),
+        )
+    )
+    return replace(done, version=result.version, changed=result.changed)
 
 
 def _place(certificate: ClientCertificate) -> VersionStatus:

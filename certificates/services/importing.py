@@ -89,6 +89,11 @@ def import_certificate(
     if dry_run:
         return _foresee(order)
     refuse(inspection, order.allowed)
+    return store(order)
+
+
+def store(order: Order) -> ImportResult:
+    """Store what may be stored, however many do so at once. Raises `Sealed`, `Conflict`."""
     for _ in range(ATTEMPTS):
         try:
             held, valid_from = waiting.hold_back(order)
@@ -96,7 +101,7 @@ def import_certificate(
         except (Overtaken, IntegrityError):
             continue
         note = waiting.sentence(valid_from) if changed and valid_from else ""
-        return ImportResult(certificate, version, changed, inspection, note)
+        return ImportResult(certificate, version, changed, order.inspection, note)
     raise Conflict("Others keep importing into the same certificate. Try again in a moment.")
 
 

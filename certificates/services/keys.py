@@ -35,6 +35,7 @@ class Purpose(StrEnum):
     CONNECTION_TEST = "connection_test"
     INVOKE = "invoke"
     SIGN_REQUEST = "sign_request"  # a renewal that keeps the key
+    SEAL_AGAIN = "seal_again"  # a version of the same certificate with more of its chain
 
 
 def open_credential(*, version: CertificateVersion, purpose: Purpose, actor: Actor) -> Credential:

@@ -87,6 +87,12 @@ def same_material(inspection: Inspection, versions: list[CertificateVersion]) ->
     return None
 
 
+def adds_to_chain(inspection: Inspection, version: CertificateVersion) -> bool:
+    """Whether it has all that is stored of the chain of the same leaf, and more."""
+    stored = set(version.chain.values_list("sha256", flat=True))
+    return stored < {facts.sha256 for _, facts in _issuers(inspection)}
+
+
 def _issuers(inspection: Inspection) -> list[tuple[ChainRole, CertificateFacts]]:
     issuers = [(ChainRole.INTERMEDIATE, facts) for facts in inspection.intermediates]
     return issuers + ([(ChainRole.ROOT, inspection.root)] if inspection.root else [])

@@ -206,6 +206,17 @@ def test_a_reply_that_is_refused(sign_in: SignIn, manager: User, bot: Bot) -> No
     assert client.post(f"{BANK}reply/", {"look": "1"}).status_code == 422
 
 
+def test_the_chain_is_brought_later(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    requested = ask(bot)
+    issued = sign(CA.root().intermediate(), requested)
+    reply(requested, issued.der)
+    client = sign_in(manager)
+    preview = text_of(client.post(f"{BANK}reply/", reply_file(issued.chain_pem)))
+    assert "Version 1 holds this certificate with less of its chain." in preview
+    saved = client.post(f"{BANK}reply/", {"upload": TOKEN.search(preview)[1], "save": "1"}, follow=True)  # type: ignore[index]
+    assert "Version 2 of acme/bank has its certificate and is staged." in text_of(saved)
+
+
 def test_a_request_is_discarded(sign_in: SignIn, manager: User, bot: Bot) -> None:
     ask(bot)
     client = sign_in(manager)

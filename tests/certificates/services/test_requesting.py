@@ -27,7 +27,7 @@ from certificates.services.completing import Completion, complete
 from certificates.services.importing import import_certificate
 from certificates.services.keys import Purpose, open_credential
 from certificates.services.requesting import Requested, request
-from certificates.services.rotation import destroy, promote
+from certificates.services.rotation import destroy, promote, retire
 from tests.authority import OpensslCA
 from tests.factories import add_version, make_certificate, upload
 from tests.pki import CA, Issued
@@ -124,9 +124,39 @@ def test_the_leaf_alone_will_do_and_the_same_reply_again_changes_nothing(bot: Bo
     done = reply(requested, issued.der)
     assert [found.code for found in done.inspection.findings][:1] == ["missing_intermediate"]
     before = AuditEvent.objects.count()
-    again = reply(requested, issued.chain_pem)
+    again = reply(requested, issued.der)
     assert (again.changed, again.version) == (False, done.version)
     assert (AuditEvent.objects.count(), statuses()) == (before, [(1, "active")])
+
+
+def test_a_chain_that_comes_later_makes_a_new_version_with_the_same_key(bot: Bot) -> None:
+    requested, root = ask(bot), CA.root()
+    issued = sign(root.intermediate("Issuing CA"), requested)
+    reply(requested, issued.der)
+    seen = reply(requested, issued.chain_pem, dry_run=True)
+    assert (seen.version.number, seen.becomes, seen.adds, statuses()) == (1, "staged", True, [(1, "active")])  # type: ignore[union-attr]
+    done = reply(requested, issued.chain_pem + root.pem)
+    assert (done.changed, done.version.number, statuses()) == (True, 2, [(1, "active"), (2, "staged")])  # type: ignore[union-attr]
+    assert [row.role for row in done.version.chain.all()] == ["intermediate", "root"]  # type: ignore[union-attr]
+    credential = open_credential(version=done.version, purpose=Purpose.CONNECTION_TEST, actor=OPERATOR)  # type: ignore[arg-type]
+    assert credential.chain == issued.chain
+    opened = AuditEvent.objects.filter(action="key.opened").values_list("facts__purpose", "facts__version")
+    assert list(opened.order_by("position"))[:1] == [("seal_again", 1)]
+    for less in (issued.chain_pem + root.pem, issued.chain_pem, issued.der):
+        again = reply(requested, less)
+        assert (again.changed, again.version.number) == (False, 2)  # type: ignore[union-attr]
+    assert verify_trail().ok
+
+
+def test_more_of_a_chain_is_judged_and_only_stored_for_what_is_presented(bot: Bot) -> None:
+    requested, root = ask(bot), CA.root()
+    issued = sign(root.intermediate("Issuing CA"), requested, eku=("serverAuth",))
+    reply(requested, issued.der, allow=frozenset({"client_auth_missing"}))
+    with pytest.raises(ImportRefused):
+        reply(requested, issued.chain_pem)
+    retire(actor=OPERATOR, certificate=requested.certificate, number=1)
+    assert not reply(requested, issued.chain_pem).changed
+    assert statuses() == [(1, "retired")]
 
 
 def test_several_open_requests_are_told_apart_by_their_keys(bot: Bot) -> None:
