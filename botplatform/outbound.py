@@ -33,7 +33,8 @@ class OutboundFailed(DomainError):
 class OutboundRequest:
     """One HTTPS request without a client certificate. `url` begins with `https://`; no redirect is followed.
 
-    `anchors`: DER of the certificates to trust; empty: the system's. `timeout_s` covers everything.
+    `anchors`: DER of the certificates to trust; empty: the system's. `timeout_s` covers everything. `status_is_enough`:
+    an answer whose body breaks off is one all the same; many a small server closes without saying goodbye.
     """
 
     method: str
@@ -42,6 +43,7 @@ class OutboundRequest:
     body: bytes = field(default=b"", repr=False)
     anchors: tuple[bytes, ...] = field(default=(), repr=False)
     timeout_s: float = 10.0
+    status_is_enough: bool = False
 
 
 @dataclass(frozen=True, slots=True)

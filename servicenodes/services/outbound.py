@@ -32,6 +32,7 @@ def send(request: OutboundRequest) -> OutboundAnswer:
         address_policy=AddressPolicy.parse(settings.EGRESS_ALLOW),
         proxy=settings.EGRESS_PROXY or None,
         require_client_certificate=False,
+        status_is_enough=request.status_is_enough,
     )
     try:
         result = _caller.call(prepare(call), open_credential=lambda: None)

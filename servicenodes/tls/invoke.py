@@ -116,10 +116,10 @@ class _Exchange:
             raise self._failed()
         try:
             self._connection.http.exchange(self._prepared, answer)
-        except StreamEnded:
-            raise self._ended() from None
-        except BrokenAnswer as broken:
-            raise self._broken(broken.reason) from None
+        except (StreamEnded, BrokenAnswer) as failure:
+            if answer.status is None or not self._prepared.request.status_is_enough:
+                raise self._unusable(failure) from None
+            answer.truncated = True
         if self._complaint is not None:
             raise self._rejected(self._complaint)
         return CallResult(
@@ -145,6 +145,9 @@ class _Exchange:
         timing["first_byte"] = (self._stream.first_byte_at - started) * 1000
         timing["total"] = (time.monotonic() - started) * 1000
         return timing
+
+    def _unusable(self, failure: StreamEnded | BrokenAnswer) -> CallFailed | _Stale:
+        return self._broken(failure.reason) if isinstance(failure, BrokenAnswer) else self._ended()
 
     def _ended(self) -> CallFailed | _Stale:
         """The stream ended before the answer was complete."""

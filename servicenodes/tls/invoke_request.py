@@ -30,7 +30,7 @@ class CallRequest:
     `credential_line` names what the credential is a version of. When a line gets another key, the idle connections of
     its earlier ones close at once; without a line they do so when they have been idle for long enough.
     `timeout_s` covers everything. `proxy` is `http://host:port` of the operator; the address policy applies to the
-    target, not to the proxy. `allowed_hosts` empty means any.
+    target, not to the proxy. `allowed_hosts` empty means any. `status_is_enough`: what became of the body is no matter.
     """
 
     method: str
@@ -47,6 +47,7 @@ class CallRequest:
     require_client_certificate: bool = True
     allowed_hosts: tuple[str, ...] = ()
     credential_line: Hashable = None
+    status_is_enough: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from django.db import transaction
@@ -107,6 +108,27 @@ def test_a_receiver_that_is_gone_is_not_asked_again(world: Peers, bot: Bot, oper
     tell(bot)
     deliver_due()
     assert states() == ["failed", "sent"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "came"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\n", ["sent", "answered 200"]),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhal", ["sent", "answered 200"]),
+        (b"HTTP/1.0 410 Gone\r\nServer: small\r\n\r\nNo more", ["failed", "It answered 410."]),
+        (b"HTTP/1.0 500 Oh\r\n\r\n", ["waiting", "It answered 500."]),
+        (b"HTTP/1.0 200 OK\r\n", ["waiting", ANY]),
+    ],
+)
+def test_a_receiver_that_closes_behind_its_answer_has_answered(
+    answer: bytes, came: list[str], world: Peers, bot: Bot, operator: Actor
+) -> None:
+    add_endpoint(actor=operator, owner=bot, url=world.url)
+    world.hooks.answer, world.hooks.last = answer, 1
+    tell(bot)
+    deliver_due()
+    delivery = Delivery.objects.get(channel="webhook")
+    assert [delivery.state, delivery.note] == came
 
 
 def test_a_webhook_into_the_internal_network_does_not_leave(

@@ -59,6 +59,16 @@ def test_a_server_that_the_anchors_do_not_prove_gets_nothing(settings: Settings)
     assert backend.heads == []
 
 
+def test_a_body_that_breaks_off_is_no_answer_unless_the_status_is_enough(settings: Settings) -> None:
+    settings.EGRESS_ALLOW = ["127.0.0.0/8", "::1/128"]
+    backend = Backend(answer=b"HTTP/1.0 200 OK\r\n\r\nha", last=1)
+    with python_server(world().server, behaviour=backend) as peer:
+        with pytest.raises(OutboundFailed):
+            send(OutboundRequest("GET", peer.url, anchors=anchors()))
+        answer = send(OutboundRequest("GET", peer.url, anchors=anchors(), status_is_enough=True))
+    assert (answer.status, answer.body, answer.truncated) == (200, b"ha", True)
+
+
 def test_only_https_leaves() -> None:
     with pytest.raises(InvalidInput):
         send(OutboundRequest("GET", "http://127.0.0.1/"))
