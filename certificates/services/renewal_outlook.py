@@ -20,6 +20,22 @@ class Renewal:
     due_from: datetime | None
 
     @property
+    def phase(self) -> str:
+        """What is being done about it now: `waits` for a worker, `signing`, `testing` before its promotion; or nothing.
+
+        After a failure the next attempt takes its time, and nobody need watch.
+        """
+        policy = self.policy
+        if policy is None or self.issuer is None or policy.error:
+            return ""
+        if policy.draft is not None:
+            return "signing"
+        if policy.asked_by:
+            return "waits"
+        staged = policy.staged is not None and policy.staged.status == VersionStatus.STAGED
+        return "testing" if staged and policy.auto_promote and not policy.standing else ""
+
+    @property
     def may_be_asked_for(self) -> bool:
         return self.due_from is not None
 

@@ -8,7 +8,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
@@ -20,7 +21,9 @@ from botplatform.errors import Conflict, DomainError
 from botplatform.jobs.heartbeat import worker_alive
 from certificates.issuer_forms import RenewalForm, initial_renewal
 from certificates.issuer_models import RenewalPolicy
+from certificates.models import VersionStatus
 from certificates.pki.csr import KeyKind
+from certificates.services.renewal_outlook import renewal_of
 from certificates.services.renewal_policies import RenewalChoice, renew_now, set_renewal
 from certificates.views.certificates import load
 
@@ -47,6 +50,21 @@ def renewal(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpResp
             return redirect(certificate)
     context = {"form": form, "bot": bot, "certificate": certificate, "policy": policy}
     return render(request, "certificates/renewal.html", context, status=status_of(form))
+
+
+@require_permission(Permission.VIEW)
+@require_GET
+@never_cache
+def panel(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpResponse:
+    """The panel of the certificate's page, while something is done. With each step the rest of the page changes too."""
+    certificate = load(cast(User, request.user), bot, name)
+    renewal = renewal_of(certificate, list(certificate.versions.filter(status=VersionStatus.ACTIVE)))
+    may_import = Permission.CERTIFICATE_IMPORT in request.permissions  # type: ignore[attr-defined]
+    context = {"bot": bot, "certificate": certificate, "renewal": renewal, "may_import": may_import}
+    answer = render(request, "certificates/_renewal.html", context)
+    if renewal.phase != request.GET.get("phase"):
+        answer["HX-Refresh"] = "true"
+    return answer
 
 
 @require_permission(Permission.CERTIFICATE_IMPORT)

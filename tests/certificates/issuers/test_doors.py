@@ -25,7 +25,7 @@ from certificates.services.renewal_policies import RenewalChoice, set_renewal
 from certificates.services.requesting import request as request_certificate
 from tests.authorities import Bao
 from tests.certificates.issuers.test_services import TOKEN, VAULT
-from tests.factories import make_certificate, make_trust_store
+from tests.factories import make_certificate, make_trust_store, make_version
 from tests.pki import CA
 
 pytestmark = pytest.mark.django_db
@@ -147,6 +147,30 @@ def test_a_renewal_is_chosen_and_asked_for(
     assert "The CA did not sign: no." in client.get(path).content.decode()
     assert sign_in(viewer).post(f"{path}renew/").status_code == 403
     assert "Renew now" not in sign_in(viewer).get(path).content.decode()
+
+
+def test_the_page_goes_on_by_itself_while_a_renewal_is_under_way(
+    sign_in: SignIn, manager: User, viewer: User, bot: Bot, issuer: CertificateIssuer, operator: Any
+) -> None:
+    certificate = make_certificate(bot, "api")
+    path, client = certificate.get_absolute_url(), sign_in(viewer)
+    set_renewal(actor=operator, certificate=certificate, choice=RenewalChoice(issuer, auto_promote=True))
+    assert 'http-equiv="refresh"' not in client.get(path).content.decode()
+    sign_in(manager).post(f"{path}renew/")
+    page = client.get(path).content.decode()
+    assert f'hx-get="{path}renewal/now/?phase=waits"' in page
+    assert '<noscript><meta http-equiv="refresh"' in page
+    same = client.get(f"{path}renewal/now/?phase=waits")
+    assert (same.content.decode().count("<section"), "HX-Refresh" in same) == (1, False)
+    RenewalPolicy.objects.update(draft=make_version(certificate, number=2, status="draft"))
+    assert client.get(f"{path}renewal/now/?phase=waits")["HX-Refresh"] == "true"
+    assert "A renewal is under way." in client.get(f"{path}renewal/now/").content.decode()
+    staged = make_version(certificate, number=3, status="staged")
+    RenewalPolicy.objects.update(draft=None, asked_by="", staged=staged)
+    assert "Version 3 is tested on every service node" in client.get(path).content.decode()
+    RenewalPolicy.objects.update(standing="Not promoted: one is red.")
+    last = client.get(f"{path}renewal/now/?phase=testing")
+    assert (last["HX-Refresh"], "hx-get" in last.content.decode()) == ("true", False)
 
 
 def test_no_days_that_were_typed_are_dropped(
