@@ -22,6 +22,7 @@ from certificates.keyring.envelope import EnvelopeContext
 from certificates.keyring.keyring import Keyring
 from certificates.models import CertificateVersion, Place, RetiredKey, SealedKey
 from certificates.pki.secret import Secret
+from certificates.sealed_tables import sealed_models
 
 MAX_KEY_FILE_BYTES = 64 * 1024
 PREVIEW_EXPIRED = "The preview has expired; choose the files again."
@@ -132,7 +133,7 @@ def sealed_reason() -> str | None:
 
 
 def fitting_keyring() -> Keyring:
-    """The keyring, once it is known to be the one that the stored keys were sealed with. Raises Sealed."""
+    """The keyring, once it is known to be the one that all that is stored was sealed with. Raises Sealed."""
     keyring = load_keyring()
     while reason := _misfit(keyring):
         again = load_keyring()
@@ -143,9 +144,12 @@ def fitting_keyring() -> Keyring:
 
 
 def _misfit(keyring: Keyring) -> str | None:
-    foreign = SealedKey.objects.filter(outside(keyring.key_ids)).values_list("key_id", flat=True).first()
-    if foreign is not None:
-        return f"The keyring is a wrong one: stored keys are sealed with {foreign}, which it does not hold."
+    first, *others = (
+        model._default_manager.filter(outside(keyring.key_ids)).order_by().values_list("key_id", flat=True)
+        for model in sealed_models()
+    )
+    for foreign in first.union(*others, all=True)[:1]:
+        return f"The keyring is a wrong one: stored secrets are sealed with {foreign}, which it does not hold."
     if RetiredKey.objects.filter(pk=keyring.active_key_id).exists():
         return f"The keyring is an old copy: its active key {keyring.active_key_id} was retired by a rotation."
     return None
@@ -166,7 +170,7 @@ def outside(key_ids: tuple[str, ...]) -> Q:
 def seal_private_key(*, version: CertificateVersion, private_key: Secret) -> SealedKey:
     """An unsaved row that holds the key (PKCS#8 DER) of `version`, which needs its id, number and certificate.
 
-    Raises Sealed without a keyring, or with one that stored keys were not sealed with.
+    Raises Sealed without a keyring, or with one that stored secrets were not sealed with.
     """
     row = SealedKey(version=version)
     seal_into(row, private_key)

@@ -22,7 +22,6 @@ from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize
 from botplatform.bots.roles import Permission
 from certificates import key_file, key_storage, sealed_tables
-from certificates.errors import Sealed
 from certificates.models import RetiredKey
 from certificates.sealed_tables import sealed_models
 from certificates.services import resealing
@@ -48,8 +47,7 @@ def prepare_key(*, actor: Actor) -> str:
     """
     authorize(actor, Permission.KEYRING_ROTATE, bot=None)
     with key_file.locked() as path:
-        _refuse_foreign_rows()
-        keyring = key_storage.load_keyring().with_new_key(active=False)
+        keyring = key_storage.fitting_keyring().with_new_key(active=False)
         key_id = keyring.prepared_key_ids[-1]
         with transaction.atomic(durable=True):
             record(actor, Action.KEYRING_KEY_ADDED, key_id, {"active": False})
@@ -67,7 +65,7 @@ def rotate_keyring(
     """
     authorize(actor, Permission.KEYRING_ROTATE, bot=None)
     with key_file.locked() as path:
-        _refuse_foreign_rows()
+        key_storage.fitting_keyring()  # a wrong one is not rotated
         added = _activate(actor, path) if new_key else None
         active = key_storage.load_keyring().active_key_id
         progress = Progress(actor, tell, sum(resealing.rows_off(model, active).count() for model in sealed_models()))
@@ -81,15 +79,6 @@ def rotate_keyring(
         dropped=dropped,
         kept=key_storage.load_keyring().old_key_ids,
     )
-
-
-def _refuse_foreign_rows() -> None:
-    """Raise Sealed if a row of any table is sealed with a key that the keyring does not hold."""
-    keyring = key_storage.fitting_keyring()
-    for model in sealed_models():
-        row = resealing.rows_off(model, *keyring.key_ids).first()
-        if row is not None:
-            raise Sealed(f"The keyring is a wrong one: {row} is sealed with {row.key_id}, which it does not hold.")
 
 
 def _activate(actor: Actor, path: Path) -> str:

@@ -15,8 +15,10 @@ import pytest
 from django.core.checks import run_checks
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from botplatform.accounts.actors import Actor
 from botplatform.bots.models import Bot
 from botplatform.errors import InvalidInput
+from botplatform.notifications.services.webhooks import add_endpoint
 from certificates import key_storage
 from certificates.errors import EnvelopeBroken, Sealed
 from certificates.key_storage import (
@@ -172,6 +174,16 @@ def test_a_valid_keyring_of_another_installation_is_sealed(key_file: Path, bot: 
         seal_private_key(version=version, private_key=Secret(b"key"))
     assert SealedKey.objects.count() == before
     assert [message.id for message in run_checks(tags=["database"], databases=["default"])] == ["certificates.W003"]
+
+
+def test_any_secret_tells_a_wrong_keyring(key_file: Path, bot: Bot, operator: Actor) -> None:
+    """Without a single private key. Otherwise more would be sealed with it, and no rotation could mend that."""
+    add_endpoint(actor=operator, owner=bot, url="https://a.example/x")
+    key_file.unlink()
+    create_keyring(key_file)
+    assert "wrong one" in str(sealed_reason())
+    with pytest.raises(Sealed, match="wrong one"):
+        add_endpoint(actor=operator, owner=bot, url="https://b.example/x")
 
 
 @pytest.mark.parametrize("place", ["before", "between", "after"])

@@ -275,7 +275,8 @@ def test_an_old_copy_of_the_key_file_seals_the_console(bot: Bot, key_file: Path)
     fill(bot, 1)
     copy = key_file.read_text()
     rotate()
-    SealedKey.objects.all().delete()  # what is stored does not betray it
+    for model in sealed_models():
+        model._default_manager.all().delete()  # what is stored does not betray it
     key_file.write_text(copy)
     with pytest.raises(Sealed, match="old copy"):
         fitting_keyring()
@@ -288,7 +289,7 @@ def test_a_keyring_that_does_not_open_everything_is_not_rotated(bot: Bot, key_fi
     SealedKey.objects.all().delete()
     key_file.unlink()
     create_keyring(key_file)
-    with pytest.raises(Sealed, match=r"hooks\.example\.com is sealed with"):
+    with pytest.raises(Sealed, match="wrong one"):
         rotate()
     assert len(load_keyring().key_ids) == 1
 
