@@ -20,6 +20,7 @@ from django_tasks_db.management.commands.db_worker import Worker as QueueWorker
 from django_tasks_db.models import DBTaskResult
 from django_tasks_db.utils import exclusive_transaction
 
+from botplatform.database import make_room_for
 from botplatform.jobs.duties import DutyRunner
 from botplatform.jobs.heartbeat import BEAT_S, STALE_AFTER
 from botplatform.jobs.models import WorkerHeartbeat
@@ -61,6 +62,7 @@ class Worker:
     def run(self) -> bool:
         """Work until stopped. False when a task was still running after the grace period."""
         log.info("worker started", worker=self.name, concurrency=self.concurrency)
+        make_room_for(self.concurrency)
         executor = ThreadPoolExecutor(self.concurrency, thread_name_prefix="task")
         while not self._stop.is_set():
             try:

@@ -8,14 +8,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connections
+from django.db import DatabaseError, IntegrityError, InterfaceError, connections
 
 from botplatform.accounts.actors import Actor
-from botplatform.errors import DomainError
+from botplatform.database import make_room_for, unusable
+from botplatform.errors import DomainError, NotFound
 from certificates.errors import Sealed
 from servicenodes.models import ServiceNode
 from servicenodes.services.probing import test_now
 from servicenodes.services.requests import ProbeOptions
+
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +46,33 @@ def run_tests(
     *, actor: Actor, nodes: Iterable[ServiceNode], options: ProbeOptions, concurrency: int
 ) -> Iterator[Tested]:
     """Test the nodes, so many at a time; each as soon as it is known. Raises `Sealed`: no test could tell anything."""
-    with ThreadPoolExecutor(concurrency, thread_name_prefix="fleet") as executor:
+    make_room_for(concurrency)
+    executor = ThreadPoolExecutor(concurrency, thread_name_prefix="fleet")
+    try:
         running = [executor.submit(_test, actor, node, options) for node in nodes]
-        try:
-            for future in as_completed(running):
-                yield future.result()
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+        for future in as_completed(running):
+            yield future.result()
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _test(actor: Actor, node: ServiceNode, options: ProbeOptions) -> Tested:
-    try:
-        return Tested(node.path, test_now(actor=actor, node=node, options=options, limited=False).report)
-    except Sealed:
-        raise
-    except DomainError as error:
-        return Tested(node.path, None, error)
-    finally:
-        connections.close_all()
+    """A database that does not answer now is asked again: it has many to serve."""
+    error: DomainError | None = None
+    for _ in range(ATTEMPTS):
+        try:
+            return Tested(node.path, test_now(actor=actor, node=node, options=options, alone=False).report)
+        except Sealed:
+            raise
+        except DomainError as refused:
+            return Tested(node.path, None, refused)
+        except IntegrityError:
+            return Tested(node.path, None, NotFound(f"“{node.path}” was changed or deleted meanwhile."))
+        except (DatabaseError, InterfaceError) as failed:
+            error = DomainError(unusable(failed), code="database_unavailable")
+        finally:
+            connections.close_all()
+    return Tested(node.path, None, error)
 
 
 def totals(tested: Iterable[Tested]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def run_test(test_id: uuid.UUID) -> None:
     except DomainError as error:
         why = Reason.SEALED if isinstance(error, Sealed) else Reason.TESTER_NOT_ALLOWED
         presented = Presented(unusable=error.text, why=why)
-    _conduct(actor, test, options, presented)
+    _conduct(actor, test, options, presented, recording.StepRecorder(test))
 
 
 def _asked_for(actor: Actor, test: ConnectionTest) -> ProbeOptions:
@@ -94,9 +94,11 @@ def test_now(
     node: ServiceNode,
     options: ProbeOptions | None = None,  # noqa: PT028
     on_step: OnStep | None = None,  # noqa: PT028
-    limited: bool = True,  # noqa: PT028
+    alone: bool = True,  # noqa: PT028
 ) -> ConnectionTest:
-    """Test a node at once and return the finished, recorded test. Not `limited`: one of many that are one act.
+    """Test a node at once and return the finished, recorded test.
+
+    Not `alone`: one of many that are one act. No limit counts it, and its steps are stored with its end only.
 
     Raises `NotAllowed`, `TooManyTests`, `NotFound` (a version), `InvalidInput` (an option), `Sealed`.
     """
@@ -107,14 +109,15 @@ def test_now(
     _check_version(options.certificate or effective_certificate(node).certificate, options)
     probe_request(callable_url(node), node, options, Presented())  # refuses bad options before anything is stored
     with transaction.atomic():
-        test = recording.store_request(actor=actor, node=node, started_at=timezone.now(), limited=limited)
+        test = recording.store_request(actor=actor, node=node, started_at=timezone.now(), limited=alone)
     try:
         presented = _present_for(actor, node, options)
     except DomainError:
         recording.interrupt(test)
         raise
     # Where this process, a command, may call no such address, the console and its worker still may.
-    _conduct(actor, test, options, presented, on_step, denial_counts=False)
+    told = recording.StepRecorder(test, on_step) if alone else on_step
+    _conduct(actor, test, options, presented, told, denial_counts=False)
     return test
 
 
@@ -157,7 +160,7 @@ def _conduct(
     test: ConnectionTest,
     options: ProbeOptions,
     presented: Presented,
-    on_step: OnStep | None = None,
+    on_step: OnStep | None,
     *,
     denial_counts: bool = True,
 ) -> None:
@@ -173,7 +176,7 @@ def _conduct(
             node=test.node,
             presented=presented,
             started_at=test.started_at or timezone.now(),
-            on_step=recording.StepRecorder(test, on_step),
+            on_step=on_step,
         )
         counts = denial_counts or report["verdict"] != Verdict.ADDRESS_DENIED
         recording.finish(

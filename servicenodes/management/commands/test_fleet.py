@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, NoReturn
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -19,6 +20,7 @@ from servicenodes.services.presenting import find_version
 from servicenodes.services.requests import ProbeOptions
 
 MAX_CONCURRENCY = 64
+INTERRUPTED = 130  # as a shell has it for Ctrl-C
 
 
 class Command(ConsoleCommand):
@@ -26,7 +28,7 @@ class Command(ConsoleCommand):
 
     help = (
         "Test many service nodes: all, those of a bot, or those that present a certificate. Exit code 0: all were "
-        "accepted, 1: not all, 2: could not run."
+        "accepted, 1: not all, 2: could not run, 130: interrupted by Ctrl-C."
     )
     works_in_threads = True
     examples = """
@@ -61,10 +63,20 @@ class Command(ConsoleCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         actor = self.actor(options)
         nodes, probe = self._chosen(actor, options)
-        tested = []
-        for one in run_tests(actor=actor, nodes=nodes, options=probe, concurrency=options["concurrency"]):
-            tested.append(one)
-            self._tell(one, options)
+        run = run_tests(actor=actor, nodes=nodes, options=probe, concurrency=options["concurrency"])
+        tested: list[Tested] = []
+        try:
+            for one in run:
+                tested.append(one)
+                self._tell(one, options)
+        except KeyboardInterrupt:
+            self._tell_totals(tested, options)
+            self._end_at_once(f"Interrupted: {len(tested)} of {nodes.count()} service nodes were tested.")
+        if not self._tell_totals(tested, options):
+            raise ExitOne
+
+    def _tell_totals(self, tested: list[Tested], options: dict[str, Any]) -> bool:
+        """Whether all were accepted."""
         summed = totals(tested)
         if options["json"]:
             self.print_json_line({"totals": summed})
@@ -73,8 +85,14 @@ class Command(ConsoleCommand):
             self.show(f"{summed['accepted']} of {summed['nodes']} accepted{f' ({others})' if others else ''}")
         if summed["verdicts"].get(egress.DENIED):
             self.say(egress.HINT)
-        if summed["accepted"] != summed["nodes"]:
-            raise ExitOne
+        return bool(summed["accepted"] == summed["nodes"])
+
+    def _end_at_once(self, text: str) -> NoReturn:
+        """Tests that are at it would keep the process alive; their rows tell by themselves that they were left."""
+        self.say(text)
+        self.stdout.flush()
+        self.stderr.flush()
+        os._exit(INTERRUPTED)
 
     def _chosen(self, actor: Actor, options: dict[str, Any]) -> tuple[ServiceNodeQuerySet, ProbeOptions]:
         nodes, version = visible_nodes(actor), options["certificate_version"]
