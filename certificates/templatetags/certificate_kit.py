@@ -132,6 +132,12 @@ def owned_url(name: str, bot: Bot | None, *arguments: str | int) -> str | SafeSt
 
 
 @register.filter
+def worrying(findings: list[dict[str, Any]]) -> bool:
+    """True if one of a version's findings is more than a note."""
+    return any(finding["severity"] != "info" for finding in findings)
+
+
+@register.filter
 def has_finding(inspection: Any, code: str) -> bool:
     """True if the inspection has the finding `code`."""
     return any(finding.code == code for finding in inspection.findings)

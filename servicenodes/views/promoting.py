@@ -20,6 +20,7 @@ from botplatform.errors import Conflict, InvalidInput
 from botplatform.jobs.heartbeat import worker_alive
 from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
 from certificates.services.rotation import MOST_VERSIONS, Rotation, promote
+from certificates.services.succession import holding
 from servicenodes.errors import TooManyTests
 from servicenodes.services.proofs import Evidence, Row, evidence_for
 from servicenodes.services.proving import compare_versions
@@ -74,7 +75,7 @@ def promotion(request: HttpRequest, name: str, number: int, bot: Bot | None = No
         return redirect(version.certificate)
     active = version.certificate.active_version
     valid = version.has_leaf and version.not_before <= timezone.now() < version.not_after
-    context |= {"active": active, "state": version.certificate.state, "insist": not valid}
+    context |= {"active": active, "state": version.certificate.state, "insist": not valid, "changes": holding(version)}
     return render(request, "servicenodes/promote.html", context, status=422 if request.method == "POST" else 200)
 
 

@@ -110,6 +110,19 @@ def test_a_red_one_takes_a_reason(sign_in: SignIn, manager: User, certificate: C
     ]
 
 
+def test_what_the_version_changes_is_said_before_it_is_promoted(
+    sign_in: SignIn, manager: User, certificate: ClientCertificate
+) -> None:
+    told = {"code": "subject_changed", "severity": "warning", "text": "two.example: its subject is another."}
+    certificate.versions.filter(number=2).update(findings=[told])
+    page = sign_in(manager).get(PROMOTE).content.decode()
+    assert told["text"] in page
+    page = sign_in(manager).get(BANK).content.decode()
+    assert page.count('<details class="fold" open><summary>Findings at import</summary>') == 2, (
+        "not the active one only"
+    )
+
+
 def test_a_reason_that_is_refused_can_be_shortened(
     sign_in: SignIn, manager: User, certificate: ClientCertificate
 ) -> None:
