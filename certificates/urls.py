@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from botplatform.console.routes import owned
 from certificates.views import (
     certificates,
     completing,
@@ -20,71 +21,36 @@ from certificates.views import (
 )
 
 app_name = "certificates"
-OF_BOT = "bots/<slug:bot>/"
+CERTIFICATE = "certificates/<slug:name>/"
+TRUST_STORE = "trust-stores/<slug:name>/"
+ISSUER = "issuers/<slug:name>/"
 urlpatterns = [
     path("certificates/", certificates.listing, name="list"),
     path("certificates/client-auth/", radar.radar, name="radar"),
-    path("platform/certificates/import/", importing.import_page, name="platform_import"),
-    path("platform/certificates/<slug:name>/", certificates.detail, name="platform_detail"),
-    path("platform/certificates/<slug:name>/default/", defaults.default, name="platform_default"),
-    path("platform/certificates/<slug:name>/fallback/", fallback.fallback, name="platform_fallback"),
-    path("platform/certificates/<slug:name>/hosts/", hosts.allowed_hosts, name="platform_hosts"),
-    path("platform/certificates/<slug:name>/responsible/", responsible.responsible, name="platform_responsible"),
-    path("platform/certificates/<slug:name>/delete/", certificates.delete, name="platform_delete"),
-    path(f"{OF_BOT}certificates/import/", importing.import_page, name="import"),
-    path(f"{OF_BOT}certificates/<slug:name>/", certificates.detail, name="detail"),
-    path(f"{OF_BOT}certificates/<slug:name>/default/", defaults.default, name="default"),
-    path(f"{OF_BOT}certificates/<slug:name>/fallback/", fallback.fallback, name="fallback"),
-    path(f"{OF_BOT}certificates/<slug:name>/hosts/", hosts.allowed_hosts, name="hosts"),
-    path(f"{OF_BOT}certificates/<slug:name>/responsible/", responsible.responsible, name="responsible"),
-    path(f"{OF_BOT}certificates/<slug:name>/delete/", certificates.delete, name="delete"),
-    *(
-        path(f"{start}versions/<int:number>/{address}", view, name=f"{whose}{route}")
-        for start, whose in (
-            ("platform/certificates/<slug:name>/", "platform_"),
-            (f"{OF_BOT}certificates/<slug:name>/", ""),
-        )
-        for address, view, route in (
-            ("hand-over/", handing_over.page, "hand_over"),
-            ("hand-over.zip", handing_over.download, "hand_over_zip"),
-        )
-    ),
-    path("platform/certificate-request/", requesting.request_page, name="platform_request_new"),
-    path(f"{OF_BOT}certificate-request/", requesting.request_page, name="request_new"),
-    *(
-        path(f"{start}{address}", view, name=f"{whose}{route}")
-        for start, whose in (
-            ("platform/certificates/<slug:name>/", "platform_"),
-            (f"{OF_BOT}certificates/<slug:name>/", ""),
-        )
-        for address, view, route in (
-            ("reply/", completing.reply_page, "reply"),
-            ("requests/<int:number>/", requesting.request_detail, "request"),
-            ("requests/<int:number>/request.csr", requesting.request_file, "request_file"),
-        )
-    ),
+    *owned("certificates/import/", importing.import_page, "import"),
+    *owned("certificate-request/", requesting.request_page, "request_new"),
+    *owned(CERTIFICATE, certificates.detail, "detail"),
+    *owned(f"{CERTIFICATE}default/", defaults.default, "default"),
+    *owned(f"{CERTIFICATE}fallback/", fallback.fallback, "fallback"),
+    *owned(f"{CERTIFICATE}hosts/", hosts.allowed_hosts, "hosts"),
+    *owned(f"{CERTIFICATE}responsible/", responsible.responsible, "responsible"),
+    *owned(f"{CERTIFICATE}delete/", certificates.delete, "delete"),
+    *owned(f"{CERTIFICATE}reply/", completing.reply_page, "reply"),
+    *owned(f"{CERTIFICATE}requests/<int:number>/", requesting.request_detail, "request"),
+    *owned(f"{CERTIFICATE}requests/<int:number>/request.csr", requesting.request_file, "request_file"),
+    *owned(f"{CERTIFICATE}versions/<int:number>/hand-over/", handing_over.page, "hand_over"),
+    *owned(f"{CERTIFICATE}versions/<int:number>/hand-over.zip", handing_over.download, "hand_over_zip"),
+    *owned(f"{CERTIFICATE}renewal/", renewing.renewal, "renewal"),
+    *owned(f"{CERTIFICATE}renewal/now/", renewing.panel, "renewal_panel"),
+    *owned(f"{CERTIFICATE}renew/", renewing.renew, "renew"),
     path("trust-stores/", trust_stores.listing, name="trust_stores"),
-    path("platform/trust-stores/import/", trust_stores.import_page, name="platform_trust_store_import"),
-    path("platform/trust-stores/<slug:name>/", trust_stores.detail, name="platform_trust_store"),
-    path("platform/trust-stores/<slug:name>/delete/", trust_stores.delete, name="platform_trust_store_delete"),
-    path(f"{OF_BOT}trust-stores/import/", trust_stores.import_page, name="trust_store_import"),
-    path(f"{OF_BOT}trust-stores/<slug:name>/", trust_stores.detail, name="trust_store"),
-    path(f"{OF_BOT}trust-stores/<slug:name>/delete/", trust_stores.delete, name="trust_store_delete"),
-    path("platform/certificates/<slug:name>/renewal/", renewing.renewal, name="platform_renewal"),
-    path("platform/certificates/<slug:name>/renewal/now/", renewing.panel, name="platform_renewal_panel"),
-    path("platform/certificates/<slug:name>/renew/", renewing.renew, name="platform_renew"),
-    path(f"{OF_BOT}certificates/<slug:name>/renewal/", renewing.renewal, name="renewal"),
-    path(f"{OF_BOT}certificates/<slug:name>/renewal/now/", renewing.panel, name="renewal_panel"),
-    path(f"{OF_BOT}certificates/<slug:name>/renew/", renewing.renew, name="renew"),
-    path("platform/notifications/webhooks/<uuid:endpoint>/trust/", webhooks.trust, name="platform_webhook_trust"),
-    path(f"{OF_BOT}notifications/webhooks/<uuid:endpoint>/trust/", webhooks.trust, name="webhook_trust"),
+    *owned("trust-stores/import/", trust_stores.import_page, "trust_store_import"),
+    *owned(TRUST_STORE, trust_stores.detail, "trust_store"),
+    *owned(f"{TRUST_STORE}delete/", trust_stores.delete, "trust_store_delete"),
     path("issuers/", issuers.listing, name="issuers"),
-    path("platform/issuers/create/<slug:kind>/", issuers.create, name="platform_issuer_create"),
-    path("platform/issuers/<slug:name>/", issuers.detail, name="platform_issuer"),
-    path("platform/issuers/<slug:name>/check/", issuers.check, name="platform_issuer_check"),
-    path("platform/issuers/<slug:name>/delete/", issuers.delete, name="platform_issuer_delete"),
-    path(f"{OF_BOT}issuers/create/<slug:kind>/", issuers.create, name="issuer_create"),
-    path(f"{OF_BOT}issuers/<slug:name>/", issuers.detail, name="issuer"),
-    path(f"{OF_BOT}issuers/<slug:name>/check/", issuers.check, name="issuer_check"),
-    path(f"{OF_BOT}issuers/<slug:name>/delete/", issuers.delete, name="issuer_delete"),
+    *owned("issuers/create/<slug:kind>/", issuers.create, "issuer_create"),
+    *owned(ISSUER, issuers.detail, "issuer"),
+    *owned(f"{ISSUER}check/", issuers.check, "issuer_check"),
+    *owned(f"{ISSUER}delete/", issuers.delete, "issuer_delete"),
+    *owned("notifications/webhooks/<uuid:endpoint>/trust/", webhooks.trust, "webhook_trust"),
 ]

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from botplatform.console.routes import owned
 from servicenodes.views import (
     alarms,
     attaching,
@@ -20,7 +21,8 @@ from servicenodes.views import (
 
 app_name = "servicenodes"
 NODE = "bots/<slug:bot>/nodes/<slug:node>/"
-CERTIFICATES = (("bots/<slug:bot>/certificates/<slug:name>/", ""), ("platform/certificates/<slug:name>/", "platform_"))
+CERTIFICATE = "certificates/<slug:name>/"
+VERSION = f"{CERTIFICATE}versions/<int:number>/"
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("bots/", bots.listing, name="bots"),
@@ -38,21 +40,15 @@ urlpatterns = [
     path(f"{NODE}tests/<uuid:test>/", testing.watch, name="test"),
     path(f"{NODE}alarms/<uuid:alarm>/rollback/", alarms.roll_back, name="alarm_rollback"),
     path(f"{NODE}alarms/<uuid:alarm>/close/", alarms.close, name="alarm_close"),
-    path("bots/<slug:bot>/certificates/<slug:name>/attach/", attaching.attach_many, name="attach"),
-    path("platform/certificates/<slug:name>/attach/", attaching.attach_many, name="platform_attach"),
+    *owned(f"{CERTIFICATE}attach/", attaching.attach_many, "attach"),
+    *owned(f"{CERTIFICATE}rollback/", rotating.rotate, "rollback", act="rollback"),
+    *owned(f"{VERSION}retire/", rotating.rotate, "version_retire", act="retire"),
+    *owned(f"{VERSION}destroy/", rotating.rotate, "version_destroy", act="destroy"),
+    *owned(f"{VERSION}promote/", promoting.promotion, "version_promote"),
+    *owned(f"{VERSION}compare/", promoting.compare, "version_compare"),
+    *owned(f"{VERSION}tests/", promoting.proof, "version_proof"),
     path("reminders/", reminders.upcoming, name="reminders"),
     path("bots/<slug:bot>/expiry/<str:secret>.ics", reminders.calendar, name="calendar"),
     path("settings/", settings.settings_page, name="settings"),
     path("patterns/", patterns.patterns, name="patterns"),
 ]
-for start, whose in CERTIFICATES:
-    urlpatterns += [
-        path(f"{start}versions/<int:number>/{act}/", rotating.rotate, {"act": act}, name=f"{whose}version_{act}")
-        for act in ("retire", "destroy")
-    ]
-    urlpatterns += [
-        path(f"{start}versions/<int:number>/promote/", promoting.promotion, name=f"{whose}version_promote"),
-        path(f"{start}versions/<int:number>/compare/", promoting.compare, name=f"{whose}version_compare"),
-        path(f"{start}versions/<int:number>/tests/", promoting.proof, name=f"{whose}version_proof"),
-    ]
-    urlpatterns.append(path(f"{start}rollback/", rotating.rotate, {"act": "rollback"}, name=f"{whose}rollback"))

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from botplatform.console.routes import owned
 from botplatform.notifications.views import channels, log
 
 app_name = "notifications"
@@ -14,10 +15,7 @@ urlpatterns = [
     path(
         "bots/<slug:bot>/notifications/calendar/<uuid:feed>/remove/", channels.remove_calendar, name="remove_calendar"
     ),
+    *owned("notifications/webhooks/", channels.add, "add_webhook"),
+    *owned("notifications/webhooks/<uuid:endpoint>/remove/", channels.remove, "remove_webhook"),
+    *owned("notifications/webhooks/<uuid:endpoint>/test/", channels.try_out, "test_webhook"),
 ]
-for start, whose in (("bots/<slug:bot>/", ""), ("platform/", "platform_")):
-    urlpatterns += [
-        path(f"{start}notifications/webhooks/", channels.add, name=f"{whose}add_webhook"),
-        path(f"{start}notifications/webhooks/<uuid:endpoint>/remove/", channels.remove, name=f"{whose}remove_webhook"),
-        path(f"{start}notifications/webhooks/<uuid:endpoint>/test/", channels.try_out, name=f"{whose}test_webhook"),
-    ]
