@@ -104,7 +104,7 @@ def _promote(request: HttpRequest, version: CertificateVersion, evidence: Eviden
 def _announce(request: HttpRequest, done: Rotation, evidence: Evidence) -> None:
     """Say calmly only what is calm."""
     text = f"Version {done.version.number} of {done.certificate.path} is active."
-    if evidence.breaking:
+    if evidence.breaking and not evidence.past:
         before = f"version {done.active_before}"
         if done.certificate.fallback_until:
             then = f"While the fallback window is open, calls that they reject are made once more with {before}."
@@ -165,8 +165,8 @@ def tone_of(evidence: Evidence) -> str:
 
 
 def broken_by(evidence: Evidence) -> str:
-    """How many nodes the promotion breaks, in one sentence; empty when none is known of."""
-    count = len(evidence.breaking)
+    """How many nodes the promotion breaks, in one sentence; empty when none is known of, as things are now."""
+    count = 0 if evidence.past else len(evidence.breaking)
     if count > 1:
         return f"{count} service nodes accept the active version and reject this one: their calls fail from then on."
     return (

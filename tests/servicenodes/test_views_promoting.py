@@ -135,6 +135,21 @@ def test_a_reason_that_is_refused_can_be_shortened(
     assert reason in answer.content.decode()
 
 
+def test_what_an_overtaken_comparison_says_is_not_said_of_today(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    certificate = slot(bot, "active", "staged", "retired")
+    make_node(bot, "balance", certificate=certificate)
+    client = sign_in(manager)
+    client.post(f"{BANK}versions/2/compare/")
+    finish("now", "accepted")
+    finish("next", "rejected")
+    promote(actor=Actor.of(manager), certificate=certificate, number=3, reason="x")
+    words, fields = shown(client, PROMOTE)
+    assert "Another version became active since the comparison. It said: 1 service node would stop working." in words
+    assert ("accepts the active version" in words, notes(client.get(PROMOTE))) == (False, ["error"])
+    ((level, text),) = said(client.post(PROMOTE, {**fields, "reason": "Now"}, follow=True))
+    assert (level, "Expected to fail" in text, "It said:" in text) == ("warning", False, True)
+
+
 def test_what_breaks_behind_a_fallback_window_and_in_other_bots(
     sign_in: SignIn, administrator: User, manager: User, bot: Bot, other_bot: Bot
 ) -> None:
