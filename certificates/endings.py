@@ -38,11 +38,12 @@ def watched_versions() -> QuerySet[CertificateVersion]:
 
 
 def watched_anchors() -> QuerySet[TrustAnchor]:
-    """Anchors of trust stores that nodes use, except those that the same name outlives in the same store."""
+    """Anchors of trust stores that nodes or issuers use, except those that the same name outlives in the same store."""
     younger = TrustAnchor.objects.filter(
         trust_store=OuterRef("trust_store"), subject=OuterRef("subject"), not_after__gt=OuterRef("not_after")
     )
-    used = TrustStore.objects.filter(pk=OuterRef("trust_store"), service_nodes__isnull=False)
+    by_anybody = Q(service_nodes__isnull=False) | Q(issuers__isnull=False)
+    used = TrustStore.objects.filter(by_anybody, pk=OuterRef("trust_store"))
     return TrustAnchor.objects.filter(Exists(used), ~Exists(younger)).select_related("trust_store__bot").defer("der")
 
 
@@ -128,7 +129,7 @@ def _nodes(count: int) -> str:
 
 
 def of_certificate(certificate: ClientCertificate, now: datetime) -> list[Ending]:
-    """All of one client certificate: its leafs and their issuers. Five queries at most."""
+    """All of one client certificate: its leafs and their issuers. Six queries at most."""
     versions = list(watched_versions().filter(certificate=certificate))
     return of_versions(versions, now) + of_issuers(watched_issuers().filter(version__certificate=certificate))
 
@@ -141,10 +142,22 @@ def of_issuers(rows: QuerySet[ChainCertificate], *, most: int | None = None) -> 
     counted = grouped.annotate(count=Count(_CERTIFICATE, distinct=True), name=Min(f"{_CERTIFICATE}__name"))
     found = list(counted[:most])
     bots = Bot.objects.in_bulk({row["bot"] for row in found if row["bot"]})
-    return [_of_issuer(row, bots.get(row["bot"])) for row in found]
+    responsible = _responsible(rows.filter(sha256__in={row["sha256"] for row in found}))
+    return [_of_issuer(row, bots.get(row["bot"]), responsible.get((row["bot"], row["sha256"]), ())) for row in found]
 
 
-def _of_issuer(row: dict[str, Any], bot: Bot | None) -> Ending:
+def _responsible(rows: QuerySet[ChainCertificate]) -> dict[tuple[uuid.UUID | None, str], tuple[str, ...]]:
+    """Who looks after the certificates behind which each of these stands."""
+    named = rows.exclude(**{f"{_CERTIFICATE}__responsible": ""}).order_by(f"{_CERTIFICATE}__responsible")
+    found: dict[tuple[uuid.UUID | None, str], tuple[str, ...]] = {}
+    for bot, sha256, address in named.values_list(
+        f"{_CERTIFICATE}__bot", "sha256", f"{_CERTIFICATE}__responsible"
+    ).distinct():
+        found[bot, sha256] = (*found.get((bot, sha256), ()), address)
+    return found
+
+
+def _of_issuer(row: dict[str, Any], bot: Bot | None, responsible: tuple[str, ...]) -> Ending:
     certificate = ClientCertificate(bot=bot, name=row["name"])
     others = row["count"] - 1
     behind = certificate.path + (f" and {others} other certificate{'' if others == 1 else 's'}" if others else "")
@@ -158,6 +171,7 @@ def _of_issuer(row: dict[str, Any], bot: Bot | None) -> Ending:
         bot=bot,
         link=certificate.get_absolute_url(),
         advice="Ask the CA for its new chain, and import it together with the renewed certificate.",
+        also=responsible,
         data={"kind": row["role"], "certificate": certificate.path, "sha256": row["sha256"]},
     )
 
@@ -165,12 +179,20 @@ def _of_issuer(row: dict[str, Any], bot: Bot | None) -> Ending:
 def of_anchors(anchors: Iterable[TrustAnchor]) -> list[Ending]:
     """The anchors of trust stores. One query."""
     anchors = list(anchors)
-    stores = TrustStore.objects.filter(pk__in={anchor.trust_store_id for anchor in anchors})
-    used = dict(stores.order_by().annotate(nodes=Count("service_nodes")).values_list("pk", "nodes"))
+    stores = TrustStore.objects.filter(pk__in={anchor.trust_store_id for anchor in anchors}).order_by()
+    counted = stores.annotate(nodes=Count("service_nodes", distinct=True), cas=Count("issuers", distinct=True))
+    used = {store: _verified(nodes, cas) for store, nodes, cas in counted.values_list("pk", "nodes", "cas")}
     return [_of_anchor(anchor, used[anchor.trust_store_id]) for anchor in anchors]
 
 
-def _of_anchor(anchor: TrustAnchor, nodes: int) -> Ending:
+def _verified(nodes: int, issuers: int) -> str:
+    whose = [_nodes(nodes)] if nodes or not issuers else []
+    if issuers:
+        whose.append(f"{issuers} issuer{'' if issuers == 1 else 's'}")
+    return f"Servers of {' and '.join(whose)} are verified with this trust store."
+
+
+def _of_anchor(anchor: TrustAnchor, in_use: str) -> Ending:
     store, name = anchor.trust_store, short_name(anchor.subject)
     return Ending(
         subject=f"anchor:{anchor.pk}",
@@ -181,6 +203,6 @@ def _of_anchor(anchor: TrustAnchor, nodes: int) -> Ending:
         bot=store.bot,
         link=store.get_absolute_url(),
         advice="Import the CA’s new certificate into the same trust store before servers present what it signed.",
-        in_use=f"Servers of {_nodes(nodes)} are verified with this trust store.",
+        in_use=in_use,
         data={"kind": "trust_anchor", "trust_store": store.path, "sha256": anchor.sha256},
     )

@@ -17,6 +17,7 @@ from botplatform.errors import InvalidInput, NotAllowed
 from botplatform.notifications.models import Delivery, Reminder
 from botplatform.notifications.reminders import Ending
 from botplatform.notifications.services.reminding import remind
+from certificates.issuer_models import CertificateIssuer
 from certificates.models import CertificateVersion, ChainRole, VersionStatus
 from certificates.services.expiry import set_responsible, watch_expiry
 from servicenodes.counter_models import CallCounter, counter_id
@@ -173,6 +174,32 @@ def test_anchors_of_trust_stores_in_use(bot: Bot, now: datetime) -> None:
     assert (watch_expiry(), watch_expiry()) == (1, 0)
     told = Delivery.objects.get()
     assert told.title.startswith(f"Bank root in the trust store {used.path} expires on ")
+
+
+def test_what_only_an_issuer_is_verified_with_is_watched(bot: Bot, now: datetime) -> None:
+    store = make_trust_store(bot, authorities=(CA.root("Vault root"),))
+    store.anchors.update(not_before=now - 300 * DAY, not_after=now + 20 * DAY)
+    assert watch_expiry() == 0
+    CertificateIssuer.objects.create(
+        bot=bot, name="vault", kind="vault", url="https://vault.example", trust_store=store
+    )
+    assert watch_expiry() == 1
+    assert "Servers of 1 issuer are verified with this trust store." in Delivery.objects.get().text
+
+
+def test_who_looks_after_a_certificate_is_told_of_its_issuers(bot: Bot, other_bot: Bot, now: datetime) -> None:
+    for owner, name, address in (
+        (bot, "a", "a@x.example"),
+        (bot, "b", "b@x.example"),
+        (bot, "c", ""),
+        (other_bot, "d", "d@x.example"),
+    ):
+        row = version(owner, name, 398, now + 300 * DAY)
+        make_chain_certificate(row, sha256="ab" * 32, not_before=now - 300 * DAY, not_after=now + 20 * DAY)
+        type(row.certificate).objects.filter(pk=row.certificate_id).update(responsible=address)
+    assert watch_expiry() == 2
+    told = {(row.bot, row.recipient) for row in Delivery.objects.exclude(recipient="security@example.com")}
+    assert told == {(bot, "a@x.example"), (bot, "b@x.example"), (other_bot, "d@x.example")}
 
 
 def test_the_server_certificate_that_a_test_saw(bot: Bot, now: datetime) -> None:
