@@ -23,7 +23,7 @@ from certificates.forms import CertificateFilter
 from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
 from certificates.services.certificates import delete_certificate
 from certificates.services.foreseeing import served_by_default
-from certificates.services.renewal_outlook import renewal_of
+from certificates.services.renewal_outlook import Renewal, renewal_of
 from certificates.services.rotation import rollback_target
 from certificates.views import lifelines, searching
 from certificates.views.alarms import alarms_of
@@ -61,6 +61,7 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
     versions = with_traffic(
         user, certificate, list(certificate.versions.select_related("signing_request").prefetch_related("chain"))
     )
+    renewal = renewal_of(certificate, versions)
     keys = [str(certificate.pk), *(str(version.pk) for version in versions)]
     may_import = Permission.CERTIFICATE_IMPORT in request.permissions  # type: ignore[attr-defined]
     context = {
@@ -68,13 +69,13 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
         "certificate": certificate,
         "versions": versions,
         "timeline": lifelines.lifelines(versions, lifelines.presented_spans(certificate), timezone.now()),
-        "requests": [version for version in versions if version.status == VersionStatus.DRAFT],
+        "requests": _open_requests(versions, renewal),
         "rollback": rollback_target(certificate) if may_import else None,
         "active": next((version for version in versions if version.status == VersionStatus.ACTIVE), None),
         "material": [version for status in SHOWN_WHOLE for version in versions if version.status == status],
         **attached_nodes(user, certificate),
         "served": served_by_default(Actor.of(user), bot) if certificate.is_default else None,
-        "renewal": renewal_of(certificate, versions),
+        "renewal": renewal,
         "tests": tests_of(user, certificate),
         "alarms": alarms_of(user, certificate),
         "plans": plans_of(user, certificate),
@@ -99,6 +100,12 @@ def delete(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
         return redirect(certificate)
     messages.success(request, f"{certificate.path} and its private keys are deleted.")
     return redirect("certificates:list")
+
+
+def _open_requests(versions: list[CertificateVersion], renewal: Renewal) -> list[CertificateVersion]:
+    """Those that somebody is to bring a reply to; an issuer brings its own."""
+    brought = renewal.policy.draft_id if renewal.policy and renewal.issuer else None
+    return [version for version in versions if version.status == VersionStatus.DRAFT and version.pk != brought]
 
 
 def with_traffic(
