@@ -19,7 +19,7 @@ from certificates.issuers.acme_network import Network, said
 from certificates.issuers.acme_talk import AcmeAccount, Talk, names_of
 from certificates.issuers.hook import Hook
 from certificates.issuers.port import IssuerFailed, Phase, SigningJob, Window
-from certificates.issuers.replies import chain_of
+from certificates.issuers.replies import chain_of, shown
 
 log = structlog.get_logger(__name__)
 DEADLINE_S = 240.0
@@ -99,6 +99,12 @@ def _chosen(authorization: messages.Authorization, kind: str) -> messages.Challe
     for challenge in authorization.challenges or ():
         if challenge.chall.typ == kind:
             return challenge
-    offered = ", ".join(sorted(str(challenge.chall.typ) for challenge in authorization.challenges or ())) or "nothing"
+    offered = ", ".join(sorted(map(_type, authorization.challenges or ()))) or "nothing"
     name = authorization.identifier.value if authorization.identifier else "a name"
     raise IssuerFailed(Phase.PROVE, f"The CA does not offer {kind} for {name}, only {offered}.")
+
+
+def _type(challenge: messages.ChallengeBody) -> str:
+    """As the CA calls it, be it a kind that the library does not know."""
+    unknown = getattr(challenge.chall, "jobj", None)
+    return shown(unknown.get("type", "another kind") if unknown else challenge.chall.typ)

@@ -90,7 +90,7 @@ class Network(ClientNetwork):
         try:
             answer = send(request)
         except OutboundFailed as failure:
-            text = f"The CA at {_host(url)} cannot be reached: {shown(failure.text)}."
+            text = f"The CA at {_host(url)} could not be asked: {shown(failure.text)}."
             raise IssuerFailed(Phase.REACH, text) from failure
         except InvalidInput as error:
             raise IssuerFailed(Phase.REACH, f"The CA’s address cannot be called: {shown(error.text)}.") from error

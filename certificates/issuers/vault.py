@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from certificates.issuers.replies import chain_of, retry_after, shown
 from certificates.pki.secret import Secret
 
 TIMEOUT_S = 30.0
+_LIST = re.compile(r"^\d+ errors? occurred: \* ")
 DOING = {
     Phase.REACH: "answer",
     Phase.SIGN_IN: "let us in",
@@ -52,7 +54,7 @@ class Vault:
         """Sign in and look the token up; whether the role signs is seen when it does."""
         token = self._token()
         self._ask("GET", "auth/token/lookup-self", Phase.SIGN_IN, token=token)
-        return f"{urlsplit(self.address).netloc} knows us."
+        return f"{urlsplit(self.address).netloc} knows us. Mount and role are tried at the first renewal."
 
     def sign(self, job: SigningJob) -> tuple[bytes, ...]:
         """`POST /v1/<mount>/sign/<role>`. Done twice, it only makes a second certificate for the same key."""
@@ -103,7 +105,7 @@ class Vault:
         try:
             answer = send(request)
         except OutboundFailed as failure:
-            text = f"{self._host} cannot be reached: {shown(failure.text)}."
+            text = f"{self._host} could not be asked: {shown(failure.text)}."
             raise IssuerFailed(Phase.REACH, text) from failure
         except InvalidInput as error:
             raise IssuerFailed(Phase.REACH, f"{self._host} cannot be asked: {shown(error.text)}.") from error
@@ -151,10 +153,15 @@ def _json(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _plain(text: str) -> str:
+    """Without the list around it that Go makes of errors: “1 error occurred: * permission denied”."""
+    return _LIST.sub("", text).replace(" * ", "; ")
+
+
 def _why(status: int, found: dict[str, Any]) -> str:
     said = found.get("errors")
     if isinstance(said, list) and said:
-        return "; ".join(shown(part) for part in said[:3])
+        return "; ".join(_plain(shown(part)) for part in said[:3])
     if status == 503:
         return "it is sealed, or in maintenance"
     return f"it answered HTTP {status}"

@@ -12,6 +12,7 @@ from botplatform.outbound import OutboundAnswer, OutboundFailed, OutboundRequest
 from servicenodes.errors import AddressDenied
 from servicenodes.tls.address_policy import Address, AddressPolicy
 from servicenodes.tls.invoke import Caller, CallFailed, CallRequest, prepare
+from servicenodes.tls.judgement import Verdict
 from servicenodes.tls.target import Target, parse_target
 from servicenodes.tls.trust import TrustAnchors
 
@@ -37,8 +38,16 @@ def send(request: OutboundRequest) -> OutboundAnswer:
     try:
         result = _caller.call(prepare(call), open_credential=lambda: None)
     except CallFailed as failure:
-        raise OutboundFailed(failure.text, reason=failure.reason, request_sent=failure.request_sent) from failure
+        text = _told(failure, request)
+        raise OutboundFailed(text, reason=failure.reason, request_sent=failure.request_sent) from failure
     return OutboundAnswer(result.status, result.headers, result.body, truncated=result.truncated)
+
+
+def _told(failure: CallFailed, request: OutboundRequest) -> str:
+    if failure.verdict is not Verdict.SERVER_UNTRUSTED:
+        return failure.text
+    judge = "the trust store chosen for it" if request.anchors else "the system’s authorities"
+    return f"{failure.text} It was judged by {judge}."
 
 
 def check(url: str) -> None:

@@ -31,6 +31,8 @@ UNKNOWN = "Whether the request was carried out is not known."
 # What is obvious from the verdict needs no second sentence.
 PLAIN = frozenset({Verdict.ADDRESS_DENIED, Verdict.NETWORK_ERROR, Verdict.NOT_TLS, Verdict.PROTOCOL_MISMATCH})
 
+UNPROVEN = frozenset({Verdict.SERVER_UNTRUSTED, Verdict.HOSTNAME_MISMATCH})
+
 
 class CallFailed(ConnectionPhaseError):
     """The call brought no answer, or was not made. Says the same as a connection test would: `verdict`, `reason`,
@@ -43,7 +45,8 @@ class CallFailed(ConnectionPhaseError):
     def __init__(
         self, judgement: Judgement, observation: Observation, *, request_sent: bool, reused: bool = False
     ) -> None:
-        super().__init__(" ".join(part for part in (judgement.summary, _outcome(judgement, request_sent)) if part))
+        outcome = _outcome(judgement, observation, request_sent)
+        super().__init__(" ".join(filter(None, (judgement.summary, outcome))))
         self.verdict = judgement.verdict
         self.reason = str(judgement.reason)
         self.certainty = judgement.certainty
@@ -70,9 +73,10 @@ class CallFailed(ConnectionPhaseError):
         return aloud and self.verdict is Verdict.REJECTED and self.certainty in SURE
 
 
-def _outcome(judgement: Judgement, request_sent: bool) -> str:
+def _outcome(judgement: Judgement, observation: Observation, request_sent: bool) -> str:
     if not request_sent:
-        return "" if judgement.verdict in PLAIN else NOT_SENT
+        unasked = judgement.verdict in UNPROVEN and not observation.presented  # the summary says so
+        return "" if unasked or judgement.verdict in PLAIN else NOT_SENT
     return UNKNOWN if judgement.verdict is Verdict.INCONCLUSIVE else ""
 
 

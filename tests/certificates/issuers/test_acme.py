@@ -138,9 +138,15 @@ def test_a_request_without_names_is_not_ordered(acme_server: AcmeServer) -> None
 
 def test_a_ca_that_is_not_trusted_learns_nothing(acme_server: AcmeServer) -> None:
     other = CA.root("another").certificate.public_bytes(Encoding.DER)
-    with pytest.raises(IssuerFailed, match="cannot be reached") as failed:
+    with pytest.raises(IssuerFailed, match="could not be asked") as failed:
         replace(issuer(acme_server), anchors=(other,)).check()
     assert failed.value.phase is Phase.REACH
+
+
+def test_challenges_are_called_as_the_ca_calls_them(acme_server: AcmeServer) -> None:
+    text = r"does not offer dns-02 for odd.bots.example, only dns-01, .*http-01, tls-alpn-01\.$"
+    with pytest.raises(IssuerFailed, match=text):
+        replace(issuer(acme_server), challenge="dns-02").sign(SigningJob(csr("odd.bots.example")[0]))
 
 
 def test_the_address_policy_holds(acme_server: AcmeServer, settings: object) -> None:

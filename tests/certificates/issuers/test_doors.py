@@ -97,7 +97,7 @@ def test_the_check_says_what_the_ca_says(
     typed = {**TYPED, "url": bao.address, "mount": bao.mount, "secret": bao.token, "trust_store": str(store.pk)}
     client.post("/bots/acme/issuers/create/vault/", typed)
     answer = client.post("/bots/acme/issuers/vault/check/", follow=True)
-    assert "knows us." in answer.content.decode()
+    assert "knows us. Mount and role are tried at the first renewal." in answer.content.decode()
     client.post("/bots/acme/issuers/vault/", {"secret": "wrong"})
     answer = client.post("/bots/acme/issuers/vault/check/", follow=True)
     assert "did not let us in" in answer.content.decode()
@@ -165,6 +165,7 @@ def test_the_page_goes_on_by_itself_while_a_renewal_is_under_way(
     RenewalPolicy.objects.update(draft=make_version(certificate, number=2, status="draft"))
     assert client.get(f"{path}renewal/now/?phase=waits")["HX-Refresh"] == "true"
     assert "A renewal is under way." in client.get(f"{path}renewal/now/").content.decode()
+    assert "Open requests" not in client.get(path).content.decode(), "nobody is to bring what the issuer signs"
     staged = make_version(certificate, number=3, status="staged")
     RenewalPolicy.objects.update(draft=None, asked_by="", staged=staged)
     assert "Version 3 is tested on every service node" in client.get(path).content.decode()

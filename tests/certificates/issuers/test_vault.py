@@ -38,7 +38,7 @@ def test_signs(bao: Bao) -> None:
 
 def test_signs_in_by_approle(bao: Bao) -> None:
     by_role = issuer(bao, login=approle(bao))
-    assert by_role.check().endswith("knows us.")
+    assert by_role.check().endswith("Mount and role are tried at the first renewal.")
     assert by_role.sign(SigningJob(csr("two.bots.example", common_name="bots.example")[0]))
 
 
@@ -71,9 +71,21 @@ def test_a_secret_that_is_wrong(bao: Bao, wrong: str) -> None:
 
 
 def test_a_server_that_does_not_answer(bao: Bao) -> None:
-    with pytest.raises(IssuerFailed, match="cannot be reached") as failed:
+    with pytest.raises(IssuerFailed, match="could not be asked") as failed:
         issuer(bao, address="https://localhost:1").check()
     assert failed.value.phase is Phase.REACH
+
+
+def test_a_server_that_is_not_trusted_is_named_with_who_judged_it(bao: Bao) -> None:
+    with pytest.raises(IssuerFailed) as failed:
+        issuer(bao, anchors=()).check()
+    assert failed.value.text.endswith("so nothing was asked of it. It was judged by the system’s authorities.")
+    assert "not sent" not in failed.value.text
+
+
+def test_what_go_says_about_a_list_of_one_is_left_out(bao: Bao) -> None:
+    with pytest.raises(IssuerFailed, match=r"did not sign: permission denied\.$"):
+        issuer(bao, mount="nowhere").sign(SigningJob(csr("bots.example", common_name="bots.example")[0]))
 
 
 def test_no_secret_is_shown(bao: Bao) -> None:
