@@ -32,6 +32,7 @@ FELL_BACK = "fell_back"  # answered, with the version before the active one, whi
 REFUSED = "refused"  # the call was not made; else the verdict says why it failed
 NO_FAILURES = frozenset({ANSWERED, FELL_BACK, REFUSED})
 FULL = 1_000
+AT_EXIT_S = 25.0  # longer than SQLite waits for its lock
 MOST_KEYS = 10_000  # while the database is away
 
 Key = tuple[uuid.UUID, uuid.UUID | None, str]
@@ -46,6 +47,7 @@ class Gathered:
 
     def reset(self) -> None:
         self._lock = threading.Lock()
+        self.writing = threading.Lock()  # held from what is taken until it is written or put back
         self._counts: dict[Key, tuple[int, datetime]] = {}
         self._since_flush = 0
         self._wake = threading.Event()
@@ -102,9 +104,12 @@ _gathered = Gathered()
 
 
 def flush_at_exit() -> None:
-    """Write what is left; where others write, they decide when."""
+    """Write what is left; where others write, they decide when.
+
+    The writer's thread dies with the process, so it is given the time to end what it is writing.
+    """
     if settings.CALL_COUNTERS_FLUSH_S:
-        flush()
+        flush(wait_s=AT_EXIT_S)
 
 
 atexit.register(flush_at_exit)
@@ -116,11 +121,22 @@ def count(*, node: uuid.UUID, version: uuid.UUID | None, outcome: str) -> None:
     _gathered.ensure_writer()
 
 
-def flush() -> None:
-    """Write what this process has counted, in one batch. What cannot be written is kept for the next time."""
-    taken = _gathered.take()
-    if not taken:
+def flush(*, wait_s: float = -1) -> None:
+    """Write what this process has counted, in one batch. What cannot be written is kept for the next time.
+
+    One thread writes at a time; the next waits for it, at most `wait_s` seconds where that is given.
+    """
+    writing = _gathered.writing
+    if not writing.acquire(timeout=wait_s):
         return
+    try:
+        if taken := _gathered.take():
+            _write(taken)
+    finally:
+        writing.release()
+
+
+def _write(taken: dict[Key, tuple[int, datetime]]) -> None:
     rows = [
         CallCounter(
             pk=counter_id(*key), node_id=key[0], version_id=key[1], outcome=key[2], calls=calls, last_used_at=at

@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
@@ -185,3 +186,35 @@ def test_a_process_that_ends_writes_what_it_gathered(node: ServiceNode, product_
     environment = {**product_environment, "SECRET_KEY": "x", "PYTHONPATH": os.getcwd()}  # noqa: PTH109
     subprocess.run([sys.executable, "-c", COUNT_AND_END, str(node.pk)], env=environment, check=True, timeout=60)
     assert traffic_of_nodes([node])[node.pk].calls == 3
+
+
+COUNT_AND_END_WHILE_WRITING = """
+import sys, time, uuid
+import django
+django.setup()
+from django.conf import settings
+settings.CALL_COUNTERS_FLUSH_S = 0.2
+from servicenodes import counters
+for _ in range(100):
+    counters.count(node=uuid.UUID(sys.argv[1]), version=None, outcome=counters.ANSWERED)
+while counters._gathered._counts:
+    time.sleep(0.01)
+print("taken", flush=True)
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_ends_waits_for_what_is_being_written(
+    node: ServiceNode, product_environment: dict[str, str]
+) -> None:
+    environment = {**product_environment, "SECRET_KEY": "x", "PYTHONPATH": os.getcwd()}  # noqa: PTH109
+    command = [sys.executable, "-c", COUNT_AND_END_WHILE_WRITING, str(node.pk)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        with transaction.atomic():  # SQLite: nobody else writes; PostgreSQL: not to this table
+            if connection.vendor == "postgresql":
+                connection.cursor().execute("LOCK servicenodes_callcounter IN EXCLUSIVE MODE")
+            assert process.stdout.readline() == "taken\n"
+            time.sleep(1)
+    assert process.returncode == 0
+    assert traffic_of_nodes([node])[node.pk].calls == 100
