@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
-from django.urls import reverse
 from django.utils import timezone
 
-from botplatform.bots.models import PLATFORM_SLUG, Bot, validate_slug
-from certificates.scopes import visible_filter
+from botplatform.bots.models import PLATFORM_SLUG, Bot
+from certificates.scopes import Owned, OwnedQuerySet, named_once
 
 if TYPE_CHECKING:
-    from botplatform.accounts.models import User
-    from botplatform.bots.models import ApiToken
+    pass
 
 
 class IssuerKind(models.TextChoices):
@@ -33,27 +31,13 @@ class Challenge(models.TextChoices):
     DNS_01 = "dns-01", "DNS: a TXT record beside the name (dns-01)"
 
 
-class CertificateIssuerQuerySet(models.QuerySet["CertificateIssuer"]):
-    """Reads of issuers."""
-
-    def visible_to(self, viewer: User | ApiToken) -> CertificateIssuerQuerySet:
-        return self.filter(visible_filter(viewer)) if viewer.is_active else self.none()
-
-    def of_owner(self, owner: Bot | None) -> CertificateIssuerQuerySet:
-        """Those of a bot, or of the platform when `owner` is None."""
-        return self.filter(bot=owner) if owner else self.filter(bot__isnull=True)
-
-    def usable_by(self, owner: Bot | None) -> CertificateIssuerQuerySet:
-        """Those that may renew certificates of `owner`: its own, and the platform's."""
-        return self.filter(Q(bot__isnull=True) | Q(bot=owner)) if owner else self.filter(bot__isnull=True)
-
-
-class CertificateIssuer(models.Model):
+class CertificateIssuer(Owned):
     """A CA that the product may ask to sign by itself. Its secrets are `IssuerSecret`s."""
+
+    page = "issuer"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     bot = models.ForeignKey(Bot, null=True, blank=True, on_delete=models.PROTECT, related_name="issuers")
-    name = models.CharField(max_length=63, validators=[validate_slug])
     kind = models.CharField(max_length=10, choices=IssuerKind.choices)
     url = models.CharField(max_length=500)  # of the ACME directory, or of the Vault server
     trust_store = models.ForeignKey(
@@ -69,32 +53,15 @@ class CertificateIssuer(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.CharField(max_length=150)
 
-    objects = CertificateIssuerQuerySet.as_manager()
+    objects = OwnedQuerySet["CertificateIssuer"].as_manager()
 
-    class Meta:
-        ordering = ("bot__slug", "name")
+    class Meta(Owned.Meta):
         verbose_name = "issuer"
         constraints = (
-            models.UniqueConstraint(name="issuer_name_once", fields=("bot", "name"), condition=Q(bot__isnull=False)),
-            models.UniqueConstraint(name="issuer_platform_name_once", fields=("name",), condition=Q(bot__isnull=True)),
+            *named_once("issuer"),
             models.CheckConstraint(name="issuer_kind_known", condition=Q(kind__in=IssuerKind.values)),
             models.CheckConstraint(name="issuer_url_https", condition=Q(url__startswith="https://")),
-            models.CheckConstraint(name="issuer_name_form", condition=Q(name__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*\Z")),
         )
-
-    def __str__(self) -> str:
-        return self.path
-
-    @property
-    def path(self) -> str:
-        """`bot-slug/name` or `platform/name`. Needs `bot` loaded."""
-        return f"{self.bot.slug if self.bot else PLATFORM_SLUG}/{self.name}"
-
-    def get_absolute_url(self) -> str:
-        """Its page in the console. Needs `bot` loaded."""
-        if self.bot is None:
-            return reverse("certificates:platform_issuer", args=[self.name])
-        return reverse("certificates:issuer", args=[self.bot.slug, self.name])
 
 
 class SecretName(models.TextChoices):

@@ -13,8 +13,9 @@ from botplatform.accounts.actors import Actor, ActorKind
 from botplatform.accounts.models import User
 from botplatform.bots.models import PLATFORM_SLUG, ApiToken, Bot
 from botplatform.errors import InvalidInput, NotFound
-from certificates.issuer_models import CertificateIssuer, CertificateIssuerQuerySet
-from certificates.models import ClientCertificate, ClientCertificateQuerySet, TrustStore, TrustStoreQuerySet
+from certificates.issuer_models import CertificateIssuer
+from certificates.models import ClientCertificate, ClientCertificateQuerySet, TrustStore
+from certificates.scopes import OwnedQuerySet
 
 
 def scope_of(actor: Actor) -> User | ApiToken | None:
@@ -40,17 +41,17 @@ def visible_certificates(actor: Actor) -> ClientCertificateQuerySet:
     return certificates if viewer is None else certificates.visible_to(viewer)
 
 
-def visible_trust_stores(actor: Actor) -> TrustStoreQuerySet:
+def visible_trust_stores(actor: Actor) -> OwnedQuerySet[TrustStore]:
     """The trust stores the actor may know of, with their bots."""
     viewer = scope_of(actor)
-    stores: TrustStoreQuerySet = TrustStore.objects.select_related("bot")
+    stores: OwnedQuerySet[TrustStore] = TrustStore.objects.select_related("bot")
     return stores if viewer is None else stores.visible_to(viewer)
 
 
-def visible_issuers(actor: Actor) -> CertificateIssuerQuerySet:
+def visible_issuers(actor: Actor) -> OwnedQuerySet[CertificateIssuer]:
     """The issuers the actor may know of, with their bots."""
     viewer = scope_of(actor)
-    issuers: CertificateIssuerQuerySet = CertificateIssuer.objects.select_related("bot")
+    issuers: OwnedQuerySet[CertificateIssuer] = CertificateIssuer.objects.select_related("bot")
     return issuers if viewer is None else issuers.visible_to(viewer)
 
 

@@ -12,28 +12,19 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
-from django.urls import reverse
 from django.utils import timezone
 
-from botplatform.bots.models import PLATFORM_SLUG, Bot, validate_slug
+from botplatform.bots.models import PLATFORM_SLUG, Bot
 from botplatform.notifications.models import WebhookEndpoint
 from certificates import issuer_models  # noqa: F401 - the app's models are loaded from here
-from certificates.scopes import visible_filter
+from certificates.scopes import Owned, OwnedQuerySet, named_once
 
 if TYPE_CHECKING:
-    from botplatform.accounts.models import User
-    from botplatform.bots.models import ApiToken
+    pass
 
 
-class ClientCertificateQuerySet(models.QuerySet["ClientCertificate"]):
+class ClientCertificateQuerySet(OwnedQuerySet["ClientCertificate"]):
     """Reads of client certificates."""
-
-    def visible_to(self, viewer: User | ApiToken) -> ClientCertificateQuerySet:
-        return self.filter(visible_filter(viewer)) if viewer.is_active else self.none()
-
-    def of_owner(self, owner: Bot | None) -> ClientCertificateQuerySet:
-        """Those of a bot, or of the platform when `owner` is None."""
-        return self.filter(bot=owner) if owner else self.filter(bot__isnull=True)
 
     def with_active_version(self) -> ClientCertificateQuerySet:
         """Loads bots and active versions along, so that a list costs two queries however long it is.
@@ -46,14 +37,15 @@ class ClientCertificateQuerySet(models.QuerySet["ClientCertificate"]):
         )
 
 
-class ClientCertificate(models.Model):
+class ClientCertificate(Owned):
     """A named slot of a bot or of the platform: what one attaches to a service node. It has versions."""
+
+    page = "detail"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     bot = models.ForeignKey(
         Bot, null=True, blank=True, on_delete=models.PROTECT, related_name="certificates"
     )  # null: the platform's
-    name = models.CharField(max_length=63, validators=[validate_slug])
     is_default = models.BooleanField(default=False)
     allowed_hosts = models.JSONField(default=list, blank=True)  # it is presented to these only; empty: to any
     responsible = models.EmailField(blank=True, default="")  # told beside the bot's owners and certificate managers
@@ -65,15 +57,9 @@ class ClientCertificate(models.Model):
 
     objects = ClientCertificateQuerySet.as_manager()
 
-    class Meta:
-        ordering = ("bot__slug", "name")
+    class Meta(Owned.Meta):
         constraints = (
-            models.UniqueConstraint(
-                name="certificate_name_once", fields=("bot", "name"), condition=Q(bot__isnull=False)
-            ),
-            models.UniqueConstraint(
-                name="certificate_platform_name_once", fields=("name",), condition=Q(bot__isnull=True)
-            ),
+            *named_once("certificate"),
             models.UniqueConstraint(
                 name="certificate_one_default_per_bot", fields=("bot",), condition=Q(is_default=True, bot__isnull=False)
             ),
@@ -82,24 +68,7 @@ class ClientCertificate(models.Model):
                 fields=("is_default",),
                 condition=Q(is_default=True, bot__isnull=True),
             ),
-            models.CheckConstraint(
-                name="certificate_name_form", condition=Q(name__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*\Z")
-            ),
         )
-
-    def __str__(self) -> str:
-        return self.path
-
-    @property
-    def path(self) -> str:
-        """`bot-slug/name` or `platform/name`, as commands take it. Needs `bot` loaded."""
-        return f"{self.bot.slug if self.bot else PLATFORM_SLUG}/{self.name}"
-
-    def get_absolute_url(self) -> str:
-        """Its page in the console. Needs `bot` loaded."""
-        if self.bot is None:
-            return reverse("certificates:platform_detail", args=[self.name])
-        return reverse("certificates:detail", args=[self.bot.slug, self.name])
 
     @property
     def state(self) -> str:
@@ -300,57 +269,20 @@ class RetiredKey(models.Model):
         return self.key_id
 
 
-class TrustStoreQuerySet(models.QuerySet["TrustStore"]):
-    """Reads of trust stores."""
-
-    def visible_to(self, viewer: User | ApiToken) -> TrustStoreQuerySet:
-        return self.filter(visible_filter(viewer)) if viewer.is_active else self.none()
-
-    def of_owner(self, owner: Bot | None) -> TrustStoreQuerySet:
-        return self.filter(bot=owner) if owner else self.filter(bot__isnull=True)
-
-    def usable_by(self, owner: Bot | None) -> TrustStoreQuerySet:
-        return self.filter(Q(bot__isnull=True) | Q(bot=owner)) if owner else self.filter(bot__isnull=True)
-
-
-class TrustStore(models.Model):
+class TrustStore(Owned):
     """A named set of trust anchors used to verify servers. `revision` grows with every change."""
+
+    page = "trust_store"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     bot = models.ForeignKey(Bot, null=True, blank=True, on_delete=models.PROTECT, related_name="trust_stores")
-    name = models.CharField(max_length=63, validators=[validate_slug])
     revision = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects = TrustStoreQuerySet.as_manager()
+    objects = OwnedQuerySet["TrustStore"].as_manager()
 
-    class Meta:
-        ordering = ("bot__slug", "name")
-        constraints = (
-            models.UniqueConstraint(
-                name="trust_store_name_once", fields=("bot", "name"), condition=Q(bot__isnull=False)
-            ),
-            models.UniqueConstraint(
-                name="trust_store_platform_name_once", fields=("name",), condition=Q(bot__isnull=True)
-            ),
-            models.CheckConstraint(
-                name="trust_store_name_form", condition=Q(name__regex=r"^[a-z0-9]+(?:-[a-z0-9]+)*\Z")
-            ),
-        )
-
-    def __str__(self) -> str:
-        return self.path
-
-    @property
-    def path(self) -> str:
-        """`bot-slug/name` or `platform/name`. Needs `bot` loaded."""
-        return f"{self.bot.slug if self.bot else PLATFORM_SLUG}/{self.name}"
-
-    def get_absolute_url(self) -> str:
-        """Its page in the console. Needs `bot` loaded."""
-        if self.bot is None:
-            return reverse("certificates:platform_trust_store", args=[self.name])
-        return reverse("certificates:trust_store", args=[self.bot.slug, self.name])
+    class Meta(Owned.Meta):
+        constraints = named_once("trust_store")
 
 
 class TrustAnchor(models.Model):

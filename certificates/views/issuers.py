@@ -42,8 +42,8 @@ CERTIFICATES_SHOWN = 50
 def listing(request: HttpRequest) -> HttpResponse:
     """Every issuer the user may know of."""
     issuers = CertificateIssuer.objects.visible_to(cast(User, request.user)).select_related("bot")
-    issuers = issuers.annotate(certificate_count=Count("policies")).order_by("bot__slug", "name")
-    page = Paginator(issuers, PER_PAGE).get_page(request.GET.get("page"))
+    counted = issuers.annotate(certificate_count=Count("policies")).order_by("bot__slug", "name")
+    page = Paginator(counted, PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "certificates/issuers.html", {"page": page, "kinds": IssuerKind.choices})
 
 

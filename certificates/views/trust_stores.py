@@ -33,9 +33,9 @@ WARNINGS_SHOWN = 5  # messages travel in a cookie
 def listing(request: HttpRequest) -> HttpResponse:
     """Every trust store the user may know of."""
     stores = TrustStore.objects.visible_to(cast(User, request.user)).select_related("bot")
-    stores = stores.annotate(anchor_count=Count("anchors"), first_expiry=Min("anchors__not_after"))
-    stores = stores.order_by("bot__slug", "name")  # grouping drops the model's own order
-    page = Paginator(stores, PER_PAGE).get_page(request.GET.get("page"))
+    counted = stores.annotate(anchor_count=Count("anchors"), first_expiry=Min("anchors__not_after"))
+    ordered = counted.order_by("bot__slug", "name")  # grouping drops the model's own order
+    page = Paginator(ordered, PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "certificates/trust_stores.html", {"page": page})
 
 
