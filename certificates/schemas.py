@@ -178,6 +178,7 @@ class RotationOut(Schema):
     active_before: int | None = Field(description="The number of the version that was active before.")
     changed: bool = Field(description="false: it was so already.")
     proof: str = Field(description="A sentence on what tests have proven of a promoted version; else empty.")
+    same_key: list[str] = Field(description="Other versions that still hold the private key of a destroyed one.")
 
 
 class RenewalIn(Schema):

@@ -115,4 +115,5 @@ def told(done: Rotation) -> dict[str, object]:
         "active_before": done.active_before,
         "changed": done.changed,
         "proof": done.proof,
+        "same_key": list(done.same_key),
     }

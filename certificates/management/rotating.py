@@ -56,6 +56,7 @@ class RotationCommand(ConsoleCommand):
                     "active_before": done.active_before,
                     "changed": done.changed,
                     "proof": done.proof,
+                    "same_key": list(done.same_key),
                 }
             )
             return
@@ -63,6 +64,8 @@ class RotationCommand(ConsoleCommand):
             self.show(f"“{path}”: version {version.number} is {version.status} already: nothing to do.")
             return
         self.show(f"“{path}”: version {version.number} was {done.was} and is {version.status}.")
+        if done.same_key:
+            self.say(f"! The same private key is still held by {', '.join(done.same_key)}.")
         if active is None:
             self.say("! No version is active: nothing can present this certificate.")
         elif done.active_before not in {None, active}:

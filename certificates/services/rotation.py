@@ -43,7 +43,7 @@ WHY_NOT = {
 class Rotation:
     """The version that was asked for, as it is now; what it was before; and who was active before, by number.
 
-    `proof` says what tests have proven of a promoted version.
+    `proof` says what tests have proven of a promoted version; `same_key` where the key of a destroyed one still is.
     """
 
     certificate: ClientCertificate
@@ -51,6 +51,7 @@ class Rotation:
     was: VersionStatus
     active_before: int | None
     proof: str = ""
+    same_key: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -175,7 +176,15 @@ def destroy(
         "spki_sha256": version.spki_sha256,
     }
     defaults.record(actor, Action.VERSION_DESTROYED, locked, facts)
-    return Rotation(locked, version, was, active)
+    return Rotation(locked, version, was, active, same_key=same_key(version))
+
+
+def same_key(version: CertificateVersion) -> tuple[str, ...]:
+    """Other versions of the same owner that hold the same private key: “acme/bank version 2”."""
+    held = CertificateVersion.objects.filter(spki_sha256=version.spki_sha256, sealed_key__isnull=False)
+    others = held.filter(certificate__bot=version.certificate.bot).exclude(pk=version.pk)
+    ordered = others.select_related("certificate__bot").order_by("certificate__name", "number")
+    return tuple(f"{other.certificate.path} version {other.number}" for other in ordered)
 
 
 def rollback_target(certificate: ClientCertificate) -> CertificateVersion | None:

@@ -111,5 +111,6 @@ def _consequences(user: User, certificate: ClientCertificate, version: Certifica
         "nodes": visible[:NODES_SHOWN],
         "count": count,
         "hidden": count - visible.count(),
+        "same_key": ", ".join(rotation.same_key(version)) if act == "destroy" else "",
         "insist": act == "retire" and version == active and count > 0,
     }

@@ -13,6 +13,7 @@ from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from certificates.models import ClientCertificate
+from certificates.services import rotation
 from certificates.services.rotation import promote
 from servicenodes.effective import effective_certificates, nodes_presenting
 from servicenodes.models import ServiceNode
@@ -65,6 +66,20 @@ def test_the_end_of_a_version(sign_in: SignIn, manager: User, bot: Bot) -> None:
     assert "service node will" not in words
     client.post(f"{BANK}versions/1/destroy/", fields)
     assert statuses() == ["destroyed", "active", "retired"]
+
+
+def test_who_destroys_a_key_learns_where_else_it_is(sign_in: SignIn, manager: User, bot: Bot, other_bot: Bot) -> None:
+    certificate = ClientCertificate.objects.create(bot=bot, name="bank")
+    for number, status, key in ((1, "retired", "ab"), (2, "active", "ab"), (3, "retired", "cd")):
+        add(certificate, number, status, spki_sha256=key * 32)
+    for owner in (bot, other_bot):
+        add(ClientCertificate.objects.create(bot=owner, name="twin"), 1, "active", spki_sha256="ab" * 32)
+    client = sign_in(manager)
+    words, _ = shown(client, f"{BANK}versions/1/destroy/")
+    assert "The same private key stays in acme/bank version 2, acme/twin version 1. If it was stolen" in words
+    assert "The same private key" not in shown(client, f"{BANK}versions/3/destroy/")[0]
+    done = rotation.destroy(actor=Actor.of(manager), certificate=certificate, number=1)
+    assert done.same_key == ("acme/bank version 2", "acme/twin version 1")
 
 
 def test_what_has_to_be_insisted_on(sign_in: SignIn, manager: User, bot: Bot) -> None:

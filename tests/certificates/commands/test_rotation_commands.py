@@ -31,6 +31,7 @@ def test_a_renewal_and_back(bot: Bot) -> None:
         "active_before": 2,
         "changed": False,
         "proof": "",
+        "same_key": [],
     }
     back = run("rollback_version", "acme/bank", "--json")
     assert (back.code, back.document["version"], back.document["active"], back.document["active_before"]) == (
@@ -45,14 +46,16 @@ def test_a_renewal_and_back(bot: Bot) -> None:
 
 
 def test_the_end_of_a_version(bot: Bot) -> None:
-    slot(bot, "retired", "active", "staged")
+    certificate = slot(bot, "retired", "active", "staged")
     retired = run("retire_version", "acme/bank", "--version", 3)
     assert retired.out == "“acme/bank”: version 3 was staged and is retired.\n"
-    for number in (1, 3):
-        assert run("destroy_version", "acme/bank", "--version", number).code == 0
+    add(certificate, 4, "retired", spki_sha256=certificate.versions.get(number=3).spki_sha256)
+    for number, told in ((1, ""), (3, "! The same private key is still held by acme/bank version 4.\n")):
+        destroyed = run("destroy_version", "acme/bank", "--version", number)
+        assert (destroyed.code, destroyed.err) == (0, told)
     again = run("destroy_version", "acme/bank", "--version", 1)
     assert (again.code, "nothing to do" in again.out) == (0, True)
-    assert statuses() == ["destroyed", "active", "destroyed"]
+    assert statuses() == ["destroyed", "active", "destroyed", "retired"]
     refused = run("destroy_version", "acme/bank", "--version", 2)
     assert (refused.code, "is active" in refused.err) == (2, True)
 
