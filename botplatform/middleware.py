@@ -80,7 +80,7 @@ def _too_large(request: HttpRequest) -> str:
         most_kb = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024
         return f"The body is more than can be read: at most {most_kb} KB."
     most = f"at most {settings.MAX_UPLOAD_KB} KB a file, and {MAX_FILES} files"
-    return f"That is more than can be uploaded: {most}. Choose only the files that belong together."
+    return f"That is more than can be uploaded: {most}. Fill the form in again, with the files that belong together."
 
 
 class SanitisingMiddleware:

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from copy import copy
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.contrib.auth.decorators import login_required
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
 from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from botplatform.accounts.actors import Actor, ActorKind
 from botplatform.accounts.models import User
@@ -127,9 +130,10 @@ def require_permission(permission: Permission) -> Callable[[ViewFunction], ViewF
     """
 
     def decorate(view: ViewFunction) -> ViewFunction:
-        @login_required
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return _sign_in_first(request)
             bot: Bot | None = None
             if kwargs.get("bot") is not None:
                 bot = Bot.objects.visible_to(request.user).filter(slug=kwargs["bot"]).first()
@@ -147,6 +151,16 @@ def require_permission(permission: Permission) -> Callable[[ViewFunction], ViewF
         return guarded
 
     return decorate
+
+
+def _sign_in_first(request: HttpRequest) -> HttpResponse:
+    """To the sign-in page, and from there to the page asked for, or to the one that a form was sent from."""
+    if request.method in {"GET", "HEAD"}:
+        return redirect_to_login(request.get_full_path())
+    messages.warning(request, "Your session had ended, so what you sent was not saved. Sign in, and do it again.")
+    page = request.headers.get("Referer", "")
+    here = url_has_allowed_host_and_scheme(page, {request.get_host()})
+    return redirect_to_login(urlsplit(page)._replace(scheme="", netloc="").geturl() if here else "/")
 
 
 def _refusal(user: User, permission: Permission, bot: Bot | None) -> str:

@@ -55,6 +55,17 @@ def test_somebody_switched_off_stays_out(owner: User, client: Client) -> None:
     assert actions() == ["user.sign_in_failed"]
 
 
+def test_a_form_sent_after_the_session_ended_says_so_and_leads_back_to_its_page(owner: User, client: Client) -> None:
+    form, act = "/bots/new/?from=list", "/bots/acme/people/"
+    there = client.post(act, {"user": "x"}, headers={"referer": f"http://testserver{form}"})
+    page = client.get(there["Location"]).content.decode()
+    assert "what you sent was not saved" in page
+    assert 'name="next" value="/bots/new/?from=list"' in page
+    assert "not saved" not in client.get(client.get("/bots/new/")["Location"]).content.decode()
+    elsewhere = client.post(act, headers={"referer": "https://evil.example/"})
+    assert elsewhere["Location"] == "/sign-in/?next=/"
+
+
 def test_one_goes_only_to_pages_of_this_site(owner: User, client: Client) -> None:
     form = {"username": "owner", "password": PASSWORD, "next": "https://evil.example/"}
     assert client.post("/sign-in/", form)["Location"] == "/"
