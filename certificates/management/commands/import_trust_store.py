@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from botplatform.console.commands import ConsoleCommand
+from botplatform.errors import InvalidInput
 from certificates.lookup import find_bot
 from certificates.management.bundles import read_files
 from certificates.services.trust_stores import import_trust_store
@@ -30,6 +31,8 @@ class Command(ConsoleCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         actor = self.actor(options)
+        if "/" in options["name"]:
+            raise InvalidInput("NAME is the name alone; the bot it belongs to is named by --bot.", field="name")
         result = import_trust_store(
             actor=actor,
             owner=find_bot(actor, options["bot"]) if options["bot"] else None,
