@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
-from botplatform.bots.access import require_permission
+from botplatform.bots.access import bots_allowing, require_permission
 from botplatform.bots.models import Bot
 from botplatform.bots.roles import Permission
 from botplatform.console.forms import filled, show_error, status_of
@@ -44,7 +44,8 @@ def listing(request: HttpRequest) -> HttpResponse:
     issuers = CertificateIssuer.objects.visible_to(cast(User, request.user)).select_related("bot")
     counted = issuers.annotate(certificate_count=Count("policies")).order_by("bot__slug", "name")
     page = Paginator(counted, PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "certificates/issuers.html", {"page": page, "kinds": IssuerKind.choices})
+    bots = bots_allowing(cast(User, request.user), Permission.CERTIFICATE_IMPORT)[:2]  # one, or several
+    return render(request, "certificates/issuers.html", {"page": page, "kinds": IssuerKind.choices, "bots": bots})
 
 
 @require_permission(Permission.CERTIFICATE_IMPORT)

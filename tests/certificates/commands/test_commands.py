@@ -244,7 +244,7 @@ def test_trust_stores(bot: Bot, save: Save) -> None:
     assert "nothing changed" in run("import_trust_store", "bank-roots", pem, "--bot", "acme").out
     assert "1 added, 1 in all" in run("import_trust_store", "company", pem).out
     path = run("import_trust_store", "acme/bank-roots", pem)
-    assert (path.code, "the bot it belongs to is named by --bot" in path.err) == (1, True)
+    assert (path.code, "the bot it belongs to is named by --bot" in path.err) == (2, True)
     leaf = run("import_trust_store", "company", save("leaf.pem", CA.root().issue("bot.example").cert_pem))
     assert "! “bot.example” is not a CA: it verifies only a server" in leaf.err
     assert run("import_trust_store", "bank-roots", pem, "--bot", "nobody").code == 2

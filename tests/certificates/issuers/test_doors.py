@@ -56,6 +56,27 @@ def test_an_issuer_from_nothing_to_its_end(sign_in: SignIn, manager: User, bot: 
     assert not CertificateIssuer.objects.exists()
 
 
+def test_the_list_leads_who_may_add_one_to_where_that_is(
+    sign_in: SignIn, manager: User, viewer: User, bot: Bot, other_bot: Bot
+) -> None:
+    one = 'href="/bots/acme/#issuers-title"'
+    assert one in sign_in(manager).get("/issuers/").content.decode()
+    assert "Add one" not in sign_in(viewer).get("/issuers/").content.decode()
+    other_bot.memberships.create(user=manager, role="certificate_manager")
+    page = sign_in(manager).get("/issuers/").content.decode()
+    assert (one in page, "Add one to a bot" in page) == (False, True)
+
+
+def test_the_role_id_of_the_platform_is_for_who_may_manage_it(
+    sign_in: SignIn, stranger: User, administrator: User, operator: Any
+) -> None:
+    options = {**VAULT.options, "role_id": "5e1f-role"}
+    path = create_issuer(actor=operator, owner=None, order=replace(VAULT, options=options)).get_absolute_url()
+    page = sign_in(stranger).get(path).content.decode()
+    assert ("5e1f-role" in page, "an AppRole" in page) == (False, True)
+    assert "5e1f-role" in sign_in(administrator).get(path).content.decode()
+
+
 def test_what_is_wrong_stands_beside_its_field(sign_in: SignIn, manager: User, bot: Bot) -> None:
     client = sign_in(manager)
     for name, wrong in (("name", "No slug"), ("url", "http://vault.example"), ("role", " "), ("secret", "two words")):
