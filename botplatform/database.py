@@ -8,7 +8,7 @@ from django.db.utils import Error, ProgrammingError
 from botplatform.text import printable
 
 OTHERS = 4  # connections: the main thread, duties, a writer of counters
-SECONDS_EACH = 5
+SECONDS_EACH = 2
 UNPREPARED = ("no such table", "no such column", "unable to open database file")  # how SQLite says it
 
 

@@ -1,6 +1,7 @@
 """The base of all management commands: who acts, exit codes, JSON, passphrases.
 
-Exit codes: 0 done or yes, 1 the answer is no, 2 could not run. Data goes to stdout, messages go to stderr.
+Exit codes: 0 done or yes, 1 the answer is no, 2 could not run, 130 interrupted by Ctrl-C. Data goes to stdout,
+messages go to stderr.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from botplatform.errors import DomainError, InvalidInput, NotFound
 from botplatform.sealing import overtaken
 from botplatform.text import printable
 
+INTERRUPTED = 130  # as a shell has it
 PASSPHRASE_MAX_BYTES = 4096  # longer is somebody's key file, not a passphrase
 
 
@@ -110,6 +112,9 @@ class ConsoleCommand(BaseCommand):
             if answer.text:
                 self.say(answer.text)
             sys.exit(1)
+        except KeyboardInterrupt:
+            self.say("Interrupted.")
+            sys.exit(INTERRUPTED)
         except DomainError as error:
             raise CommandError(printable(error.text), returncode=2) from error
         except SystemCheckError as error:  # speaks for itself, in several lines

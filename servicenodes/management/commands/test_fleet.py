@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from django.core.management.base import CommandError, CommandParser
 
 from botplatform.accounts.actors import Actor
-from botplatform.console.commands import ConsoleCommand, ExitOne, whole_number
+from botplatform.console.commands import INTERRUPTED, ConsoleCommand, ExitOne, whole_number
 from certificates.lookup import find_bot, find_certificate
 from servicenodes.effective import nodes_presenting
 from servicenodes.lookup import visible_nodes
@@ -20,7 +20,6 @@ from servicenodes.services.presenting import find_version
 from servicenodes.services.requests import ProbeOptions
 
 MAX_CONCURRENCY = 64
-INTERRUPTED = 130  # as a shell has it for Ctrl-C
 
 
 class Command(ConsoleCommand):
@@ -28,7 +27,7 @@ class Command(ConsoleCommand):
 
     help = (
         "Test many service nodes: all, those of a bot, or those that present a certificate. Exit code 0: all were "
-        "accepted, 1: not all, 2: could not run, 130: interrupted by Ctrl-C."
+        "accepted, 1: not all, 2: could not run."
     )
     works_in_threads = True
     examples = """

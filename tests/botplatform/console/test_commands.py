@@ -40,6 +40,8 @@ class Probe(ConsoleCommand):
                 raise ExitOne("the answer is no")
             case "broken":
                 raise Conflict("Somebody changed it.\x1b[2J")
+            case "stopped":
+                raise KeyboardInterrupt
             case "actor":
                 self.show(self.actor(options).name)
             case "json":
@@ -60,6 +62,13 @@ def test_no_is_1_and_says_so_on_stderr(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit) as ended:
         run("no")
     assert ended.value.code == 1
+
+
+def test_ctrl_c_is_130_and_one_word() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command(Probe(stdout=out, stderr=err), "stopped")
+    assert (ended.value.code, out.getvalue(), err.getvalue().strip()) == (130, "", "Interrupted.")
 
 
 def test_an_expected_failure_is_2_and_steers_no_terminal() -> None:
