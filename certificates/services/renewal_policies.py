@@ -16,6 +16,7 @@ from certificates.issuer_models import CertificateIssuer, RenewalPolicy
 from certificates.models import ClientCertificate, VersionStatus
 from certificates.pki.csr import KeyKind
 from certificates.services import defaults, pace
+from certificates.services.requesting import open_requests
 from certificates.services.rotation import destroy
 from certificates.tasks import run_renewal
 
@@ -67,7 +68,8 @@ def set_renewal(*, actor: Actor, certificate: ClientCertificate, choice: Renewal
 def renew_now(*, actor: Actor, certificate: ClientCertificate) -> RenewalPolicy:
     """Ask a worker to renew it by its issuer, due or not. Asked again while one is under way: nothing is done twice.
 
-    Raises `NotAllowed`, `NotFound`, or `Conflict` (no issuer, nothing to renew, or too many within a minute).
+    Where no version is active, the issuer is to sign the newest open request, as for a first certificate. Raises
+    `NotAllowed`, `NotFound`, or `Conflict` (no issuer, nothing to renew, or too many within a minute).
     """
     authorize(actor, Permission.CERTIFICATE_IMPORT, bot=certificate.bot)
     locked = defaults.lock_certificate(certificate)
@@ -75,17 +77,26 @@ def renew_now(*, actor: Actor, certificate: ClientCertificate) -> RenewalPolicy:
     policy = policies.filter(certificate=locked, issuer__isnull=False).first()
     if policy is None or policy.issuer is None:
         raise Conflict(f"“{locked.path}” is renewed by hand: choose an issuer first.", code="no_issuer")
-    if not locked.versions.filter(status=VersionStatus.ACTIVE).exists():
-        text = f"“{locked.path}” has no active version whose names could be asked for again: import one first."
-        raise Conflict(text, code="nothing_to_renew")
     if policy.error:
         policy.resume = ""  # who asks after a failure has put something right: begin anew
+    if not locked.versions.filter(status=VersionStatus.ACTIVE).exists():
+        _take_request(policy, locked)
     policy.asked_by, policy.attempt, policy.error, policy.look_at = actor.name[:150], 0, "", timezone.now()
-    policy.save(update_fields=["asked_by", "attempt", "error", "look_at", "resume"])
+    policy.save(update_fields=["asked_by", "attempt", "error", "look_at", "draft", "resume"])
     defaults.record(actor, Action.RENEWAL_REQUESTED, locked, {"issuer": policy.issuer.path})
     pace.refuse_haste(actor)
     run_renewal.enqueue(str(policy.pk))
     return policy
+
+
+def _take_request(policy: RenewalPolicy, certificate: ClientCertificate) -> None:
+    """What is to be signed where nothing can be renewed. Raises `Conflict`."""
+    newest = open_requests(certificate).first()
+    if newest is None:
+        text = f"“{certificate.path}” has no active version whose names could be asked for again: make a request first."
+        raise Conflict(text, code="nothing_to_renew")
+    if policy.draft != newest:
+        policy.draft, policy.resume = newest, ""
 
 
 def note_standing(policy: RenewalPolicy, text: str) -> None:
@@ -99,7 +110,10 @@ def forget_staged(policy: RenewalPolicy) -> None:
 
 
 def _drop_order(actor: Actor, policy: RenewalPolicy, choice: RenewalChoice) -> int | None:
-    """End what another issuer was asked for, or with a key of another kind. The number of the destroyed draft."""
+    """End what another issuer was asked for, or with a key of another kind. The number of the destroyed draft.
+
+    A request that a person made is theirs: it stays open, for another issuer or for a CA's reply.
+    """
     if policy.issuer != choice.issuer:
         policy.window_start = policy.window_end = policy.window_ask_at = None  # it was the other CA's
         policy.window_of = ""
@@ -110,6 +124,8 @@ def _drop_order(actor: Actor, policy: RenewalPolicy, choice: RenewalChoice) -> i
     if draft is None or draft.status != VersionStatus.DRAFT:
         return None
     policy.draft, policy.resume = None, ""
+    if draft.created_by != Actor.platform().name:
+        return None
     destroy(actor=actor, certificate=policy.certificate, number=draft.number, only_draft=True)
     return draft.number
 

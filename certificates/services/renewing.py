@@ -100,8 +100,9 @@ def _take_further(policy: RenewalPolicy) -> None:
 def look(policy: RenewalPolicy, now: datetime) -> Outlook:
     """What is to be done about a loaded policy at `now`."""
     active = _of_status(policy, VersionStatus.ACTIVE)
-    if active is None:
-        return Outlook(due=False, ask_window=False, at=now + LOOK_AGAIN)
+    if active is None:  # nothing to renew; a request that was handed over may be signed
+        waits = policy.draft is not None and policy.draft.status == VersionStatus.DRAFT
+        return Outlook(due=waits, ask_window=False, at=now + LOOK_AGAIN)
     staged = _of_status(policy, VersionStatus.STAGED)
     waits = staged is not None and staged.not_after > active.not_after  # its successor is there already
     due_at = due_from(policy, active)

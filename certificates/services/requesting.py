@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, QuerySet, Value, When
 
 from botplatform.accounts.actors import Actor
 from botplatform.audit.actions import Action
@@ -105,6 +105,12 @@ def request(
             continue
         return Requested(version.certificate, version, told)
     raise Conflict("Others keep changing the same certificate. Try again in a moment.")
+
+
+def open_requests(certificate: ClientCertificate) -> QuerySet[CertificateVersion]:
+    """Drafts that wait for a CA's reply, newest first."""
+    drafts = certificate.versions.filter(status=VersionStatus.DRAFT, signing_request__isnull=False)
+    return drafts.order_by("-number")
 
 
 def renewed(certificate: ClientCertificate | None) -> CertificateVersion | None:

@@ -58,7 +58,8 @@ def renewal(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpResp
 def panel(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpResponse:
     """The panel of the certificate's page, while something is done. With each step the rest of the page changes too."""
     certificate = load(cast(User, request.user), bot, name)
-    renewal = renewal_of(certificate, list(certificate.versions.filter(status=VersionStatus.ACTIVE)))
+    shown = certificate.versions.filter(status__in=(VersionStatus.ACTIVE, VersionStatus.DRAFT))
+    renewal = renewal_of(certificate, list(shown))
     may_import = Permission.CERTIFICATE_IMPORT in request.permissions  # type: ignore[attr-defined]
     context = {"bot": bot, "certificate": certificate, "renewal": renewal, "may_import": may_import}
     answer = render(request, "certificates/_renewal.html", context)
@@ -79,5 +80,5 @@ def renew(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespon
         messages.error(request, conflict.text)
         return redirect(certificate)
     later = "" if worker_alive(timezone.now()) else " No worker runs now; it begins when one does."
-    messages.success(request, f"{certificate.path} is being renewed. The new version will be staged.{later}")
+    messages.success(request, f"The issuer of {certificate.path} is asked. The new version will be staged.{later}")
     return redirect(certificate)

@@ -115,6 +115,7 @@ def _page(
         "told_once": told_once,
         "may_import": Permission.CERTIFICATE_IMPORT in request.permissions,  # type: ignore[attr-defined]
         "form": ReplyForm(),
+        "first": version.certificate.active_version is None,
     }
     return render(request, "certificates/signing_request.html", context)
 

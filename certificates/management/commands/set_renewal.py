@@ -36,7 +36,11 @@ class Command(ConsoleCommand):
         kinds = [kind.value for kind in KeyKind]
         parser.add_argument("--key", choices=kinds, default=KeyKind.EC_P256.value, help="kind of the new key")
         parser.add_argument("--auto-promote", action="store_true", help="promote it when all tests are green")
-        parser.add_argument("--now", action="store_true", help="let a worker renew it now")
+        parser.add_argument(
+            "--now",
+            action="store_true",
+            help="let a worker renew it now; without an active version: have the newest request signed",
+        )
         self.add_json_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -57,4 +61,4 @@ class Command(ConsoleCommand):
             return
         self.show(f"“{certificate.path}” is renewed {f'by “{issuer}”' if issuer else 'by hand'}.")
         if options["now"]:
-            self.say("A worker renews it now.")
+            self.say("A worker asks the issuer now.")

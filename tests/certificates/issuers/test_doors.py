@@ -161,13 +161,27 @@ def test_a_renewal_is_chosen_and_asked_for(
     assert 'value="20"' in form
     assert ('value="rsa-3072">RSA 3072</option>' in form, ">ec-p256<" in form) == (True, False)
     answer = client.post(f"{path}renew/", follow=True).content.decode()
-    assert "is being renewed" in answer
-    assert "A renewal waits for a worker." in answer
+    assert "is asked. The new version will be staged." in answer
+    assert "It waits for a worker." in answer
     assert DBTaskResult.objects.count() == 1
     RenewalPolicy.objects.update(error="The CA did not sign: no.", attempt=3, tried_at=timezone.now())
     assert "The CA did not sign: no." in client.get(path).content.decode()
     assert sign_in(viewer).post(f"{path}renew/").status_code == 403
     assert "Renew now" not in sign_in(viewer).get(path).content.decode()
+
+
+def test_a_first_certificate_is_offered_to_the_issuer(
+    sign_in: SignIn, manager: User, bot: Bot, issuer: CertificateIssuer, operator: Any
+) -> None:
+    asked = request_certificate(actor=operator, owner=bot, name="new", subject="CN=new")
+    client, path = sign_in(manager), asked.certificate.get_absolute_url()
+    assert f'<a href="{path}renewal/">issuer</a>' in client.get(f"{path}requests/1/").content.decode()
+    set_renewal(actor=operator, certificate=asked.certificate, choice=RenewalChoice(issuer))
+    assert "Have version 1 signed now" in client.get(path).content.decode()
+    answer = client.post(f"{path}renew/", follow=True).content.decode()
+    assert "The issuer is being asked." in answer
+    assert "signed now" not in answer
+    assert RenewalPolicy.objects.get().draft == asked.version
 
 
 def test_the_page_goes_on_by_itself_while_a_renewal_is_under_way(
@@ -185,7 +199,7 @@ def test_the_page_goes_on_by_itself_while_a_renewal_is_under_way(
     assert (same.content.decode().count("<section"), "HX-Refresh" in same) == (1, False)
     RenewalPolicy.objects.update(draft=make_version(certificate, number=2, status="draft"))
     assert client.get(f"{path}renewal/now/?phase=waits")["HX-Refresh"] == "true"
-    assert "A renewal is under way." in client.get(f"{path}renewal/now/").content.decode()
+    assert "The issuer is being asked." in client.get(f"{path}renewal/now/").content.decode()
     assert "Open requests" not in client.get(path).content.decode(), "nobody is to bring what the issuer signs"
     staged = make_version(certificate, number=3, status="staged")
     RenewalPolicy.objects.update(draft=None, asked_by="", staged=staged)
