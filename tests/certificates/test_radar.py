@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -40,6 +40,13 @@ def test_the_next_renewal(organisation: str, expires: int, standing: Standing) -
     issuers = ["CN=Private", f"CN=CA,O={organisation}"]
     blip = locate(lacks=False, issuers=issuers, not_after=SIGHT + timedelta(days=expires), now=SIGHT)
     assert (blip.standing, blip.issuer) == (standing, organisation)
+
+
+def test_on_the_day_itself_it_has_ended() -> None:
+    for day, ended in ((date(2027, 2, 28), False), (date(2027, 3, 1), True)):
+        now = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        blip = locate(lacks=False, issuers=["O=DigiCert Inc"], not_after=now + timedelta(days=9), now=now)
+        assert (": DigiCert ended it" in blip.text) is ended
 
 
 def test_what_lacks_it_already() -> None:

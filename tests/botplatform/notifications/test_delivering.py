@@ -248,14 +248,15 @@ def test_killed_while_the_mail_server_listens(
     _everything_arrived_once_by_its_id(world, 1)
 
 
-def test_who_was_too_slow_overwrites_nothing(world: Peers, bot: Bot) -> None:
-    """The lease ran out while the mail server pondered, and somebody else sent it meanwhile."""
+@pytest.mark.parametrize("state", [DeliveryState.FAILED, DeliveryState.SENDING])
+def test_who_was_too_slow_overwrites_nothing(world: Peers, bot: Bot, state: DeliveryState) -> None:
+    """The lease ran out while the mail server pondered, and somebody else sent it meanwhile, or is about to."""
     tell(bot)
 
     def meanwhile(step: str) -> None:
         if step == "received":
             world.mail.at = lambda _: None
-            Delivery.objects.update(state=DeliveryState.FAILED, attempt=7, note="of somebody else")
+            Delivery.objects.update(state=state, attempt=7, note="of somebody else")
 
     world.mail.at = meanwhile
     deliver_due()

@@ -13,12 +13,14 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
+from pytest_django import Settings
 
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from botplatform.errors import Conflict, NotFound
+from botplatform.notifications.models import Delivery
 from certificates.issuer_models import CertificateIssuer, IssuerSecret, RenewalPolicy
 from certificates.models import SealedKey
 from certificates.pki.csr import KeyKind
@@ -26,10 +28,11 @@ from certificates.pki.secret import Secret
 from certificates.services.issuers import check_issuer, create_issuer, replace_secret
 from certificates.services.pace import MOST
 from certificates.services.renewal_policies import RenewalChoice, renew_now, set_renewal
-from certificates.services.renewing import run_renewal
+from certificates.services.renewing import queue_due_renewals, run_renewal
+from certificates.services.rotation import destroy
 from tests.certificates.issuers.test_renewing import certificate_of, choose, due_again, versions
 from tests.certificates.issuers.test_services import VAULT
-from tests.factories import make_certificate, make_trust_store
+from tests.factories import make_certificate, make_trust_store, make_version
 from tests.pki import CA
 from tests.servers import python_server
 
@@ -139,6 +142,38 @@ def test_a_choice_while_a_worker_is_at_it_holds(bot: Bot, authority: CA, operato
     policy = RenewalPolicy.objects.get()
     assert (policy.issuer, policy.error, policy.attempt, policy.draft) == (other, "", 0, None)
     assert versions(certificate) == [(1, "active"), (2, "destroyed")]
+
+
+@pytest.mark.parametrize(("days", "queued"), [(10, 1), (300, 0)])
+def test_only_a_staged_version_that_lives_longer_is_waited_for(bot: Bot, days: int, queued: int) -> None:
+    certificate = certificate_of(bot)
+    make_version(certificate, number=2, status="staged", not_after=timezone.now() + timedelta(days=days))
+    choose(certificate, other_issuer(bot))
+    assert queue_due_renewals() == queued
+
+
+def test_a_new_draft_takes_up_no_order_of_the_one_before(bot: Bot, authority: CA, operator: Actor) -> None:
+    certificate = certificate_of(bot)
+    with refusing(authority, bot) as issuer:
+        choose(certificate, issuer)
+        run_renewal(certificate.pk)
+        RenewalPolicy.objects.update(resume="https://ca.example/order/1")
+        destroy(actor=operator, certificate=certificate, number=2)
+        due_again(certificate)
+        run_renewal(certificate.pk)
+    assert (versions(certificate)[-1], RenewalPolicy.objects.get().resume) == ((3, "draft"), "")
+
+
+def test_the_first_failure_is_told_at_once_where_little_is_left(bot: Bot, authority: CA, settings: Settings) -> None:
+    settings.SECURITY_EMAIL = "security@bots.example"
+    now = timezone.now()
+    certificate = certificate_of(bot, {"not_before": now - timedelta(days=89), "not_after": now + timedelta(days=1)})
+    with refusing(authority, bot) as issuer:
+        choose(certificate, issuer)
+        for _ in range(2):
+            due_again(certificate)
+            run_renewal(certificate.pk)
+    assert (Delivery.objects.get().event, Delivery.objects.get().urgent) == ("certificate.renewal_failed", True)
 
 
 def test_renewals_are_no_way_round_the_limit_of_checks(bot: Bot, manager: User) -> None:

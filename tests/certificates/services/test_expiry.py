@@ -108,6 +108,21 @@ def test_a_staged_successor_makes_it_quiet_and_its_promotion_ends_it(bot: Bot, n
         assert watch_expiry() == 0
 
 
+def test_a_staged_version_that_ends_first_is_no_successor(bot: Bot, now: datetime) -> None:
+    row = version(bot, "bank", 398, now + 13 * DAY)
+    make_version(row.certificate, number=2, status=VersionStatus.STAGED, not_after=now + 12 * DAY)
+    watch_expiry()
+    assert "staged" not in Delivery.objects.get(key__startswith=f"version:{row.pk}").text
+
+
+def test_calls_that_were_not_made_are_no_traffic(bot: Bot, now: datetime) -> None:
+    row, node = version(bot, "bank", 398, now + 3 * DAY), make_node(bot)
+    key = counter_id(node.pk, row.pk, "refused")
+    CallCounter.objects.create(id=key, node=node, version=row, outcome="refused", calls=3, last_used_at=now)
+    watch_expiry()
+    assert not Delivery.objects.get().urgent
+
+
 def test_a_name_as_long_as_a_certificate_likes_is_told_with_its_end(bot: Bot, now: datetime) -> None:
     """PostgreSQL refuses what is longer than its column."""
     long = ",".join(["DC=" + "x" * 60] * 6)

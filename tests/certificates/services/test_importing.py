@@ -18,8 +18,10 @@ from certificates.errors import BundleError, ImportRefused, Sealed
 from certificates.models import CertificateVersion, ChainRole, ClientCertificate, SealedKey, VersionStatus
 from certificates.pki.inspection import UploadedFile
 from certificates.pki.secret import Secret
+from certificates.services import storing
 from certificates.services.importing import ImportResult, import_certificate, preview
-from tests.factories import upload
+from certificates.services.rotation import retire
+from tests.factories import make_certificate, upload
 from tests.pki import CA, Issued
 
 pytestmark = pytest.mark.django_db
@@ -274,6 +276,34 @@ def test_what_is_not_valid_yet_does_not_replace_what_is(operator: Actor, bot: Bo
     assert (foreseen.note, foreseen.changed) == (result.note.replace("It is staged", "It would be staged"), True)
     again = run(operator, bot, later)
     assert (again.changed, again.note, again.version) == (False, "", result.version)
+
+
+def test_it_takes_the_place_of_what_has_expired(operator: Actor, bot: Bot) -> None:
+    now, day = timezone.now(), timedelta(days=1)
+    make_certificate(bot, "bank").versions.update(not_before=now - 9 * day, not_after=now - day)
+    later = CA.root().issue("bot.example", not_before=now + day, not_after=now + 60 * day)
+    files = upload(later)
+    result = import_certificate(actor=operator, owner=bot, name="bank", files=files, passphrase=None)
+    assert result.version is not None
+    assert (result.version.status, result.note) == (VersionStatus.ACTIVE, "")
+
+
+def test_what_was_retired_meanwhile_is_not_promoted(
+    operator: Actor, bot: Bot, issued: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged, original = run(operator, bot, issued, stage=True).version, storing.make_plan
+    assert staged is not None
+
+    def plan(order: storing.Order) -> storing.Plan:
+        made = original(order)
+        if made.promote:
+            retire(actor=operator, certificate=staged.certificate, number=1)
+        return made
+
+    monkeypatch.setattr(storing, "make_plan", plan)
+    assert run(operator, bot, issued).changed
+    assert list(CertificateVersion.objects.order_by("number").values_list("status", flat=True)) == ["retired", "active"]
+    assert "version.promoted" not in actions()
 
 
 def test_in_a_new_slot_it_is_active_with_the_warning(operator: Actor, bot: Bot) -> None:

@@ -103,6 +103,7 @@ def test_a_row_that_does_not_open_is_named_and_keeps_its_key(bot: Bot, key_file:
     assert [(row.name, row.key_id) for row in done.left] == [("private key of acme/bank-1 version 1", old)]
     assert (done.dropped, done.kept) == ((), (old,))
     assert load_keyring().key_ids == (old, done.active)
+    assert not RetiredKey.objects.exists(), "what is needed may still be written"
 
     retire(actor=Actor.operating_system(), certificate=versions[1].certificate, number=1, force=True)
     destroy(actor=Actor.operating_system(), certificate=versions[1].certificate, number=1)

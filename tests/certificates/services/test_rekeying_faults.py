@@ -1,4 +1,4 @@
-"""Rotations of the keyring that are killed: no row is lost, the next run completes, and reads never fail."""
+"""Rotations of the keyring that are killed or disturbed: no row is lost, the next run completes, reads never fail."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.signals import pre_save
 
 from botplatform.accounts.actors import Actor
 from botplatform.audit.trail import verify_trail
 from botplatform.bots.models import Bot
-from certificates.key_storage import load_keyring
-from certificates.models import CertificateVersion
+from certificates import key_storage
+from certificates.key_storage import load_keyring, seal_into
+from certificates.models import CertificateVersion, RetiredKey, SealedKey
+from certificates.pki.secret import Secret
 from certificates.services.keys import Purpose, open_credential
+from certificates.services.rekeying import rotate_keyring
 from certificates.services.resealing import rows_on_each_key
+from servicenodes.models import SealedHeader
 from tests.certificates.sealed import fill, secrets
 from tests.certificates.services.import_until_killed import KILLED
+from tests.factories import make_certificate, make_node, make_version
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MOST_WRITES = 80
@@ -128,3 +135,41 @@ def reading() -> Iterator[list[BaseException]]:
         stop.set()
         thread.join()
     assert opened > KILLS
+
+
+def test_a_damaged_row_that_comes_at_the_last_moment_keeps_its_key(bot: Bot, key_file: Path) -> None:
+    fill(bot, 1)
+    late, old = make_version(make_certificate(bot, "late"), number=2, status="retired"), load_keyring().active_key_id
+
+    def meanwhile(**_: Any) -> None:
+        SealedKey.objects.get_or_create(version=late, defaults={"envelope": b"BPE1 damaged", "key_id": old})
+
+    pre_save.connect(meanwhile, sender=RetiredKey)
+    try:
+        done = rotate_keyring(actor=Actor.operating_system(), new_key=True)
+    finally:
+        pre_save.disconnect(meanwhile, sender=RetiredKey)
+    assert (done.dropped, done.kept, load_keyring().key_ids) == ((), (old,), (old, done.active))
+
+
+def test_a_secret_that_is_replaced_while_it_is_sealed_again_stays_replaced(
+    bot: Bot, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a host that still seals with the old key: the key of the row does not tell."""
+    row, original = SealedHeader(node=make_node(bot), name="X-Api-Key"), key_storage.reseal
+    envelopes = []
+    for secret in (b"old", b"new"):
+        seal_into(row, Secret(secret))
+        envelopes.append(row.envelope)
+    row.envelope = envelopes[0]
+    row.save()
+
+    def reseal(read: Any) -> Any:
+        fresh = original(read)
+        if len(envelopes) > 1:
+            SealedHeader.objects.update(envelope=envelopes.pop())
+        return fresh
+
+    monkeypatch.setattr(key_storage, "reseal", reseal)
+    assert rotate_keyring(actor=Actor.operating_system(), new_key=True).resealed == {"servicenodes.SealedHeader": 1}
+    assert key_storage.open_row(SealedHeader.objects.get()).reveal() == b"new"

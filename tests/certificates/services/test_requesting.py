@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AttributeOID
@@ -87,6 +88,16 @@ def test_the_first_reply_is_active_and_can_be_presented(tmp_path: Path, bot: Bot
     san = credential.leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert san.get_values_for_type(x509.DNSName) == ["client.example"]
     assert events()[2:] == ["version.completed", "key.opened"]
+
+
+def test_a_version_is_of_the_time_and_hand_that_brought_its_certificate(bot: Bot, manager: User) -> None:
+    with time_machine.travel(datetime.now(UTC) - timedelta(days=3), tick=False):
+        requested = ask(bot)
+    files = [UploadedFile("reply.pem", sign(CA.root(), requested).chain_pem)]
+    complete(actor=Actor.of(manager), certificate=requested.certificate, files=files)
+    version = CertificateVersion.objects.get()
+    assert version.created_by == manager.username
+    assert version.created_at > datetime.now(UTC) - timedelta(hours=1)
 
 
 def test_a_renewal_asks_for_the_same_and_is_staged(tmp_path: Path, bot: Bot) -> None:

@@ -208,6 +208,14 @@ def test_a_destroyed_key_is_gone_and_the_facts_stay(operator: Actor, bot: Bot) -
 
 
 @pytest.mark.django_db(transaction=True)
+def test_who_discards_a_request_destroys_no_version(operator: Actor, bot: Bot) -> None:
+    """It was answered, replaced and retired since the page was opened."""
+    certificate = slot(bot, "active", "retired")
+    with pytest.raises(Conflict) as refused:
+        destroy(actor=operator, certificate=certificate, number=2, only_draft=True)
+    assert (refused.value.code, keys()) == ("wrong_status", [1, 2])
+
+
 def test_a_destroyed_key_opens_no_more(operator: Actor, bot: Bot) -> None:
     certificate = make_certificate(bot, "bank", issued=CA.root().issue("one"), status=VersionStatus.RETIRED)
     version = certificate.versions.get()

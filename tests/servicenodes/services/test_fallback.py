@@ -18,7 +18,7 @@ from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
 from botplatform.errors import InvalidInput, NotAllowed
 from certificates.models import ClientCertificate, VersionStatus
-from certificates.services.fallback import set_fallback
+from certificates.services.fallback import earlier_version, set_fallback
 from certificates.services.rotation import destroy, promote, roll_back
 from servicenodes import counters
 from servicenodes.counter_models import CallCounter
@@ -27,7 +27,7 @@ from servicenodes.services import invoking
 from servicenodes.services.answers import answer_as_json
 from servicenodes.services.invoking import CallFailed, invoke_node
 from servicenodes.services.trying import try_call
-from tests.factories import add_version
+from tests.factories import add_version, make_certificate, make_version
 from tests.servers import nginx_server, python_server
 from tests.servicenodes.services.proving import Banks, banks
 
@@ -231,6 +231,17 @@ def test_an_older_version_than_the_one_before_is_not_presented(
     ClientCertificate.objects.update(fallback_until=timezone.now() + timedelta(days=1))
     with pytest.raises(CallFailed):
         invoke_node(actor=operator, node=slow)
+
+
+@pytest.mark.parametrize(("begin", "end", "found"), [(-2, 2, True), (-2, -1, False), (1, 2, False)])
+def test_only_a_version_that_is_valid_is_presented_again(bot: Bot, begin: int, end: int, *, found: bool) -> None:
+    now, day = timezone.now(), timedelta(days=1)
+    certificate = make_certificate(bot)
+    certificate.versions.update(turn=2)
+    validity = {"not_before": now + begin * day, "not_after": now + end * day}
+    before = make_version(certificate, number=2, status="retired", turn=1, **validity)
+    ClientCertificate.objects.update(fallback_until=now + day)
+    assert earlier_version(certificate) == (before if found else None)
 
 
 def test_a_promotion_opens_it_and_a_rollback_closes_it(
