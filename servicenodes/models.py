@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_BODY_LENGTH = 100_000
 AWAITED_FOR = timedelta(hours=24)  # a test that no worker has begun by then is not begun any more
+TAKEN_UP_WITHIN = timedelta(minutes=2)  # by another worker: a test of a proof that its worker left
 MAX_METHOD_LENGTH = 69  # of a variable, with the longest name
 
 
@@ -176,9 +177,10 @@ class ConnectionTestQuerySet(models.QuerySet["ConnectionTest"]):
         awaited_from = timezone.now() - AWAITED_FOR
         return self.filter(finished_at__isnull=True, started_at__isnull=True, requested_at__gt=awaited_from)
 
-    def running(self) -> ConnectionTestQuerySet:
-        """Those in this state."""
-        return self.filter(finished_at__isnull=True, lease_until__gt=timezone.now())
+    def begun(self) -> ConnectionTestQuerySet:
+        """Those of a proof that a worker is at, or has left a moment ago."""
+        left = timezone.now() - TAKEN_UP_WITHIN
+        return self.exclude(side="").filter(finished_at__isnull=True, lease_until__gt=left)
 
 
 class RunState(StrEnum):
@@ -286,14 +288,19 @@ class ConnectionTest(models.Model):
 
     @property
     def state(self) -> RunState:
-        """Where it is now, by the clock: a lease that has run out means that the worker died."""
+        """Where it is now, by the clock: a lease that has run out means that the worker died.
+
+        A test of a proof then waits for another worker: nobody looks at it to ask again.
+        """
         now = timezone.now()
         if self.finished_at is not None:
             return RunState.FINISHED
         if self.started_at is None:
             return RunState.QUEUED if self.requested_at > now - AWAITED_FOR else RunState.INTERRUPTED
-        alive = self.lease_until is not None and self.lease_until > now
-        return RunState.RUNNING if alive else RunState.INTERRUPTED
+        if self.lease_until is not None and self.lease_until > now:
+            return RunState.RUNNING
+        waits = self.side and self.lease_until is not None and self.lease_until > now - TAKEN_UP_WITHIN
+        return RunState.QUEUED if waits else RunState.INTERRUPTED
 
 
 class Alarm(models.Model):

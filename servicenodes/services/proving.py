@@ -93,7 +93,7 @@ def _check_pace(version: CertificateVersion) -> None:
 def _is_live(proof: Proof | None) -> bool:
     if proof is None:
         return False
-    return proof.started_at is None or proof.tests.queued().exists() or proof.tests.running().exists()
+    return proof.started_at is None or proof.tests.queued().exists() or proof.tests.begun().exists()
 
 
 def _new(actor: Actor, version: CertificateVersion, kind: Proof.Kind, *, now: CertificateVersion | None) -> Proof:

@@ -22,7 +22,7 @@ from botplatform.jobs.models import Duty
 from certificates.issuer_models import RenewalPolicy
 from certificates.models import ClientCertificate
 from certificates.services.rotation import promote
-from servicenodes.models import AWAITED_FOR, Alarm, ConnectionTest, RunState, ServiceNode
+from servicenodes.models import AWAITED_FOR, TAKEN_UP_WITHIN, Alarm, ConnectionTest, RunState, ServiceNode
 from servicenodes.services import probing, proving, queueing
 from servicenodes.services.auto_promoting import promote_proven
 from servicenodes.services.proofs import evidence_for
@@ -143,6 +143,22 @@ def test_a_test_that_workers_die_of_is_given_up(
     assert times == queueing.ATTEMPTS
     assert states() == ["interrupted", "interrupted"]
     compare_versions(actor=operator, certificate=certificate)
+
+
+def test_a_comparison_goes_on_while_a_worker_that_died_is_replaced(
+    node: ServiceNode, certificate: ClientCertificate, operator: Actor
+) -> None:
+    compare_versions(actor=operator, certificate=certificate)
+    now = timezone.now()
+    ConnectionTest.objects.update(started_at=now, lease_until=now)
+    assert states() == ["queued", "queued"]
+    assert evidence_for(version(certificate, 2)).live
+    with pytest.raises(Conflict):
+        compare_versions(actor=operator, certificate=certificate)
+    with time_machine.travel(now + TAKEN_UP_WITHIN, tick=False):
+        assert states() == ["interrupted", "interrupted"]
+        assert not evidence_for(version(certificate, 2)).live
+        compare_versions(actor=operator, certificate=certificate)
 
 
 def test_a_command_that_was_killed_is_not_repeated_by_a_worker(node: ServiceNode, operator: Actor) -> None:
