@@ -30,6 +30,21 @@ def tell_staged(policy: RenewalPolicy, version: CertificateVersion) -> None:
     )
 
 
+def tell_promoted(policy: RenewalPolicy, version: CertificateVersion) -> None:
+    """Nobody pressed a button: the renewal is presented from now on. Call it in the transaction that promotes."""
+    certificate = policy.certificate
+    post(
+        event="certificate.promoted",
+        key=f"promoted-by-itself:{version.pk}",
+        bot=certificate.bot,
+        title=f"{certificate.path}: version {version.number} was promoted by itself",
+        text="All its tests were green, so calls present it from now on. The service nodes are tested again after a "
+        "minute. You can roll back on the certificate’s page.",
+        link=certificate.get_absolute_url(),
+        data={"certificate": certificate.path, "version": version.number, "not_after": version.not_after.isoformat()},
+    )
+
+
 def tell_failed(policy: RenewalPolicy, active: CertificateVersion, *, error: str, attempt: int, now: datetime) -> None:
     """A renewal keeps failing: told once, and once more when a sixth of the lifetime is left."""
     certificate = policy.certificate

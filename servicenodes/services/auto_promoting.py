@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
 from botplatform.accounts.actors import Actor
@@ -14,7 +15,7 @@ from botplatform.crashes import crashes_told
 from botplatform.errors import DomainError
 from certificates.issuer_models import RenewalPolicy
 from certificates.models import CertificateVersion, VersionStatus
-from certificates.services import succession
+from certificates.services import renewal_notices, succession
 from certificates.services.renewal_policies import forget_staged, note_standing
 from certificates.services.rotation import promote
 from servicenodes.comparison import Outcome
@@ -58,14 +59,20 @@ def _judge(policy: RenewalPolicy, version: CertificateVersion, evidence: Evidenc
         if changed := succession.holding(version):
             note_standing(policy, f"All tests are green, but look at it before you promote it: {' '.join(changed)}")
             return False
-        promote(actor=actor, certificate=policy.certificate, number=version.number)
-        forget_staged(policy)
+        _promote(actor, policy, version)
         return True
     elif _is_due(evidence):
         compare_versions(actor=actor, certificate=policy.certificate, number=version.number)
     else:
         note_standing(policy, NO_PROOF if evidence.green else f"Not promoted: {evidence.text}")
     return False
+
+
+@transaction.atomic
+def _promote(actor: Actor, policy: RenewalPolicy, version: CertificateVersion) -> None:
+    promote(actor=actor, certificate=policy.certificate, number=version.number)
+    forget_staged(policy)
+    renewal_notices.tell_promoted(policy, version)
 
 
 def _is_due(evidence: Evidence) -> bool:

@@ -14,6 +14,7 @@ from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
+from botplatform.notifications.models import Delivery
 from certificates.issuer_models import RenewalPolicy
 from certificates.models import ClientCertificate
 from certificates.services.rotation import promote, retire
@@ -51,7 +52,8 @@ def standing() -> str:
     return RenewalPolicy.objects.get().standing
 
 
-def test_all_green_is_promoted(both: Banks, bot: Bot) -> None:
+def test_all_green_is_promoted_and_told(both: Banks, bot: Bot, manager: User) -> None:
+    User.objects.filter(pk=manager.pk).update(email="manager@bank.example")
     certificate = renewed(both, bot)
     both.node(bot, "quick", both.quick, certificate)
     assert promote_proven() == 0, "first it is compared"
@@ -62,6 +64,8 @@ def test_all_green_is_promoted(both: Banks, bot: Bot) -> None:
     assert active(certificate) == 2
     policy = RenewalPolicy.objects.get()
     assert (policy.staged, policy.standing) == (None, "")
+    told = Delivery.objects.get(event="certificate.promoted", recipient="manager@bank.example")
+    assert told.title == f"{certificate.path}: version 2 was promoted by itself"
     event = AuditEvent.objects.get(action="version.promoted")
     assert (event.actor_name, event.facts["proof"]) == (
         "platform",
