@@ -201,7 +201,9 @@ class TrustStoreForm(forms.Form):
         max_length=63, help_text="Lower-case letters, digits and hyphens. An existing name is added to."
     )
     files = ManyFilesField(  # type: ignore[assignment]
-        label="Certificate files", help_text="PEM, DER or PKCS#7, one file or several."
+        allow_empty_file=True,  # the reader names it
+        label="Certificate files",
+        help_text="PEM, DER or PKCS#7, one file or several.",
     )
 
     def clean_files(self) -> list[Any]:

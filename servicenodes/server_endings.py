@@ -36,7 +36,7 @@ def _ending(row: dict[str, Any], bot: Bot) -> Ending:
         not_after=row["not_after"],
         bot=bot,
         link=reverse("servicenodes:node", args=[bot.slug, row["node"]]),
-        advice=f"A test saw it on {moments.minute(seen)} UTC. Test again: is it still there, tell who runs the server.",
+        advice=f"A test saw it on {moments.minute(seen)} UTC. Test again: if it is still there, tell who runs it.",
         by_others=True,
         data={"kind": "server", "server": row["target"], "node": f"{bot.slug}/{row['node']}", "sha256": row["sha256"]},
     )

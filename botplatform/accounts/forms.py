@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
+from django.contrib.auth.forms import AuthenticationForm
 
 from botplatform.accounts.models import PlatformRole, User
 
@@ -35,6 +38,16 @@ class NewPersonForm(PersonForm):
     password = password_field()
     is_active = None  # type: ignore[assignment]
     field_order = ("username", "full_name", "email", "platform_role", "password")
+
+
+class SignInForm(AuthenticationForm):
+    """Django's own, in the console's words."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "User name"
+        wrong = "User name or password is wrong. Capitals count in both."
+        self.error_messages = {**self.error_messages, "invalid_login": wrong}
 
 
 class PasswordForm(forms.Form):

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from botplatform.accounts import services
 from botplatform.accounts.actors import Actor
+from botplatform.accounts.forms import SignInForm
 from botplatform.accounts.models import User
 from botplatform.bots.access import ViewFunction, public, require_permission
 from botplatform.bots.roles import Permission
@@ -30,6 +31,7 @@ class SignInView(LoginView):
     """Django's own form; what comes of it goes on record."""
 
     template_name = "accounts/sign_in.html"
+    authentication_form = SignInForm
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         with transaction.atomic():

@@ -64,5 +64,5 @@ def _parts(rfc4514: str) -> dict[str, str]:
 
 
 def day(moment: datetime) -> str:
-    """`2026-11-22`, in UTC."""
-    return moment.strftime("%Y-%m-%d") if moment.year >= 1000 else moment.isoformat()[:10]
+    """“22 Nov 2026”, in UTC, as the console’s pages have it."""
+    return f"{moment.day} {moment:%b} {moment.year}"

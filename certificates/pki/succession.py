@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from certificates.pki.display import short_name
+from certificates.pki.display import day, short_name
 from certificates.pki.findings import FindingCode, finding
 from certificates.pki.inspection import CertificateFacts, Finding
 
@@ -27,7 +27,7 @@ def changes(before: CertificateFacts, after: CertificateFacts, *, number: int, n
         text = f"alternative names of version {number} are missing: {_named(missing)}."
         found.append(finding(FindingCode.NAMES_MISSING, f"{name}: {text}"))
     if now < before.not_after and after.not_after < before.not_after:
-        text = f"it expires on {after.not_after:%Y-%m-%d}, before version {number} does ({before.not_after:%Y-%m-%d})."
+        text = f"it expires on {day(after.not_after)}, before version {number} does ({day(before.not_after)})."
         found.append(finding(FindingCode.EXPIRES_EARLIER, f"{name}: {text}"))
     return tuple(found)
 

@@ -166,6 +166,13 @@ def test_a_file_without_certificate_is_an_error_beside_the_field(sign_in: SignIn
     assert 'value="bank"' in page.content.decode()
 
 
+def test_an_empty_file_is_named(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    upload = SimpleUploadedFile("roots.pem", b"")
+    page = sign_in(manager).post("/bots/acme/trust-stores/import/", {"name": "bank", "files": [upload]})
+    assert page.status_code == 422
+    assert "roots.pem is empty: export it again." in page.content.decode()
+
+
 def test_a_trust_store_in_use_is_not_deleted(sign_in: SignIn, manager: User, bot: Bot) -> None:
     store = make_trust_store(bot, "bank")
     make_node(bot, "get-balance", trust_store=store)

@@ -33,6 +33,9 @@ def test_in_and_out_are_on_record(owner: User, client: Client) -> None:
 def test_a_wrong_password_is_on_record_without_it(owner: User, client: Client) -> None:
     answer = client.post("/sign-in/", {"username": "owner", "password": "a wrong password"})
     assert answer.status_code == 200
+    page = answer.content.decode()
+    assert "User name or password is wrong." in page
+    assert (">User name<" in page, "sername</label>" in page) == (True, False)
     assert actions() == ["user.sign_in_failed"]
     assert "a wrong password" not in str(AuditEvent.objects.values())
     assert b"a wrong password" not in answer.content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from certificates.pki import display
 from certificates.pki.anchors import anchor_warnings
 from certificates.pki.facts import facts_of
 from tests.pki import CA
@@ -19,4 +20,4 @@ def test_a_leaf_and_an_authority_that_has_expired() -> None:
         "“bot.example” is not a CA: it verifies only a server that presents this very certificate.",
     )
     later = anchors[0].not_after + timedelta(seconds=1)
-    assert f"“Bank root” has expired on {anchors[0].not_after:%Y-%m-%d}." in anchor_warnings(anchors, now=later)
+    assert f"“Bank root” has expired on {display.day(anchors[0].not_after)}." in anchor_warnings(anchors, now=later)

@@ -76,5 +76,5 @@ def test_organisations() -> None:
 
 
 def test_days() -> None:
-    assert display.day(datetime(2026, 11, 22, 23, 59, tzinfo=UTC)) == "2026-11-22"
-    assert display.day(datetime(950, 1, 2, tzinfo=UTC)) == "0950-01-02"
+    assert display.day(datetime(2026, 11, 22, 23, 59, tzinfo=UTC)) == "22 Nov 2026"
+    assert display.day(datetime(950, 1, 2, tzinfo=UTC)) == "2 Jan 950"
