@@ -100,17 +100,25 @@ SOURCES = (
     Source("Sectigo", "its notices", "February 2027", READ),
 )
 _CHROME = Ending("Google Chrome", date(2027, 3, 15), "15 March 2027")
-_ENDINGS = {
-    "letsencrypt": Ending("Let’s Encrypt", date(2026, 7, 1), "July 2026"),
-    "internetsecurityresearchgroup": Ending("Let’s Encrypt", date(2026, 7, 1), "July 2026"),
-    "digicertinc": Ending("DigiCert", date(2027, 3, 1), "1 March 2027"),
-    "sectigolimited": Ending("Sectigo", date(2027, 2, 1), "February 2027"),
-}
+_LETS_ENCRYPT = Ending("Let’s Encrypt", date(2026, 7, 1), "July 2026")
+_DIGICERT = Ending("DigiCert", date(2027, 3, 1), "1 March 2027")
+_SECTIGO = Ending("Sectigo", date(2027, 2, 1), "February 2027")
 
 
 def _comparable(name: str) -> str:
     return re.sub(r"[^0-9a-z]", "", name.casefold())
 
+
+# With the brands and former names that stand in their roots.
+_ENDINGS = {
+    _comparable(name): ending
+    for ending, names in (
+        (_LETS_ENCRYPT, ("Let's Encrypt", "Internet Security Research Group")),
+        (_DIGICERT, ("DigiCert Inc", "Baltimore", "QuoVadis Limited", "Thawte, Inc.", "VeriSign, Inc.")),
+        (_SECTIGO, ("Sectigo Limited", "COMODO CA Limited", "The USERTRUST Network", "ZeroSSL")),
+    )
+    for name in names
+}
 
 _COMPARABLE = frozenset(map(_comparable, _ORGANISATIONS))
 

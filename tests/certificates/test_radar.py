@@ -32,6 +32,8 @@ MISSING = {"code": "client_auth_missing", "severity": "error", "text": "…"}
         ("Let's Encrypt", 60, Standing.RENEWAL_LACKS),  # ended in July 2026
         ("DigiCert Inc", 60, Standing.ONE_MORE),  # expires before March 2027
         ("DigiCert Inc", 94, Standing.RENEWAL_LACKS),  # expires on 1 March 2027
+        ("The USERTRUST Network", 94, Standing.RENEWAL_LACKS),  # Sectigo’s February 2027
+        ("QuoVadis Limited", 94, Standing.RENEWAL_LACKS),  # DigiCert’s
         ("GlobalSign nv-sa", 94, Standing.ONE_MORE),  # Chrome's 15 March 2027
         ("GlobalSign nv-sa", 108, Standing.RENEWAL_LACKS),
     ],

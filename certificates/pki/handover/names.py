@@ -82,9 +82,9 @@ def _escaped(value: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    """In quotes where `_escaped` would need a backslash."""
+    """In quotes where `_escaped` would need a backslash, but for a quote and a backslash themselves."""
     plain = "".join(f"\\{character}" if character in '"\\' else _octets(character) for character in value)
-    special = _SPECIAL.intersection(value) or value[:1] in {" ", "#"} or value[-1:] == " "
+    special = (_SPECIAL - {'"', "\\"}).intersection(value) or value[:1] in {" ", "#"} or value[-1:] == " "
     return f'"{plain}"' if special else plain
 
 

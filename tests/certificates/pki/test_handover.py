@@ -63,7 +63,8 @@ LONG = name_of(
 QUOTED = name_of(
     ((NameOID.ORGANIZATION_NAME, 'Müller "AG" <x>; {y} %z #'),), ((NameOID.COMMON_NAME, " back\\slash, (etc) "),)
 )
-SUBJECTS = {"plain": PLAIN, "quoted": QUOTED, "odd": ODD, "long": LONG}
+ESCAPED = name_of(((NameOID.ORGANIZATION_NAME, 'The "Bank"'),), ((NameOID.COMMON_NAME, "back\\slash"),))
+SUBJECTS = {"plain": PLAIN, "escaped": ESCAPED, "quoted": QUOTED, "odd": ODD, "long": LONG}
 
 
 @pytest.mark.parametrize("kind", SUBJECTS)
