@@ -265,7 +265,10 @@ class ImportOut(InspectionOut):
     changed: bool = Field(
         description="false: the same material is there already. With `check`: whether an import would change anything."
     )
-    note: str = Field(description="A sentence where it was staged unasked: it is not valid yet, the active version is.")
+    note: str = Field(
+        description="A sentence where it was staged unasked: it is not valid yet, the active version is. "
+        "With `check`: also whose place it would take, and how many nodes would present it."
+    )
 
 
 class ReplyOptions(Schema):

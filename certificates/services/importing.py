@@ -32,7 +32,8 @@ ATTEMPTS = 40  # each failed one means that somebody else's import went through
 class ImportResult:
     """What an import did, or a dry run would do. `certificate` and `version` are None where nothing exists yet.
 
-    `note` is a sentence where the version was staged although that was not asked for.
+    `note` is a sentence where the version was staged although that was not asked for; of a dry run, also on whose place
+    it would take.
     """
 
     certificate: ClientCertificate | None
@@ -113,6 +114,9 @@ def _foresee(order: Order) -> ImportResult:
         key_storage.fitting_keyring()
         storing.refuse_empty_default(order, plan)
     note = waiting.sentence(valid_from, stored=False) if changed and valid_from else ""
+    follows = succession.successor_of(actor=order.actor, owner=order.owner, name=order.name)
+    if changed and follows and plan.same is None and not order.stage:
+        note = follows.text
     return ImportResult(plan.certificate, plan.same, changed, order.inspection, note)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -21,7 +22,7 @@ from certificates.pki.secret import Secret
 from certificates.services import storing
 from certificates.services.importing import ImportResult, import_certificate, preview
 from certificates.services.rotation import retire
-from tests.factories import make_certificate, upload
+from tests.factories import make_certificate, make_node, upload
 from tests.pki import CA, Issued
 
 pytestmark = pytest.mark.django_db
@@ -314,3 +315,18 @@ def test_in_a_new_slot_it_is_active_with_the_warning(operator: Actor, bot: Bot) 
     assert result.version is not None
     assert (result.version.status, result.note) == (VersionStatus.ACTIVE, "")
     assert "not_yet_valid" in [finding.code for finding in result.inspection.findings]
+
+
+def test_a_dry_run_says_whose_place_it_would_take(bot: Bot, operator: Actor) -> None:
+    there = make_certificate(bot, "api", issued=CA.root().issue("old.example"))
+    make_node(bot, certificate=there)
+    asked: dict[str, Any] = {"actor": operator, "owner": bot, "name": "api", "passphrase": None, "dry_run": True}
+    files = upload(CA.root().issue("new.example"))
+    foreseen = import_certificate(files=files, **asked)
+    assert foreseen.note == (
+        "acme/api is there already: this becomes its version 2 and takes the place of version 1. "
+        "1 service node presents it from then on, unless you only stage it."
+    )
+    assert "subject_changed" in {found.code for found in foreseen.inspection.findings}
+    assert import_certificate(files=files, stage=True, **asked).note == ""
+    assert import_certificate(files=files, **{**asked, "name": "other"}).note == ""
