@@ -22,7 +22,7 @@ from certificates.forms import TrustStoreForm
 from certificates.models import TrustStore
 from certificates.pki.inspection import UploadedFile
 from certificates.services.trust_stores import TrustStoreResult, delete_trust_store, import_trust_store
-from certificates.views.using import attached_nodes
+from certificates.views.using import attached_nodes, other_users
 
 PER_PAGE = 50
 WARNINGS_SHOWN = 5  # messages travel in a cookie
@@ -50,6 +50,7 @@ def detail(request: HttpRequest, name: str, bot: Bot | None = None) -> HttpRespo
         "store": store,
         "anchors": store.anchors.all(),
         **attached_nodes(user, store),
+        **other_users(user, store),
         "may_import": Permission.TRUST_STORE_IMPORT in request.permissions,  # type: ignore[attr-defined]
     }
     return render(request, "certificates/trust_store.html", context)

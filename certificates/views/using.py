@@ -22,3 +22,11 @@ def attached_nodes(user: User, instance: ClientCertificate | TrustStore) -> dict
         "unnamed": max(visible - NODES_SHOWN, 0),
         "hidden": used - visible,
     }
+
+
+def other_users(user: User, store: TrustStore) -> dict[str, Any]:
+    """Issuers and webhooks whose servers the store proves: those the user may know of by path, and how many more."""
+    every: list[Any] = [*store.issuers.select_related("bot"), *store.webhooks.select_related("endpoint__bot")]
+    visible = {None, *Bot.objects.visible_to(user).values_list("pk", flat=True)}
+    known = [found.path for found in every if found.bot_id in visible]
+    return {"others": sorted(known), "others_hidden": len(every) - len(known)}

@@ -16,6 +16,7 @@ from botplatform.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from botplatform.notifications.models import Delivery, WebhookEndpoint
 from botplatform.notifications.services.delivering import deliver_due
 from botplatform.notifications.services.webhooks import add_endpoint, remove_endpoint, send_test
+from certificates.issuer_models import CertificateIssuer
 from certificates.models import TrustStore, WebhookTrust
 from certificates.services.trust_stores import delete_trust_store
 from certificates.services.webhook_trust import choose_trust
@@ -122,3 +123,16 @@ def test_it_is_chosen_on_a_page(
     assert not WebhookTrust.objects.exists()
     assert sign_in(manager).get(path).status_code == 403
     assert client.get(f"/bots/globex/notifications/webhooks/{endpoint.pk}/trust/").status_code == 404
+
+
+def test_the_page_of_a_trust_store_names_what_else_uses_it(
+    endpoint: WebhookEndpoint, bot: Bot, operator: Actor, manager: User, stranger: User, sign_in: SignIn
+) -> None:
+    shared = make_trust_store(None, "shared")
+    choose_trust(actor=operator, endpoint=endpoint, trust_store=shared)
+    CertificateIssuer.objects.create(bot=bot, name="ca", kind="vault", url="https://x.example", trust_store=shared)
+    page = sign_in(manager).get(shared.get_absolute_url()).content.decode()
+    assert "<li>acme/ca</li><li>acme: webhook to localhost" in page
+    page = sign_in(stranger).get(shared.get_absolute_url()).content.decode()
+    assert "2 issuers or webhooks of bots you may not open" in page
+    assert "acme" not in page.partition("Where it is used")[2]
