@@ -50,7 +50,7 @@ def create_user(
 def change_user(*, actor: Actor, user: User, **changes: Any) -> User:
     """Change `full_name`, `email`, `platform_role` or `is_active`. Values that stay the same change nothing.
 
-    The last active administrator can be demoted or switched off from the command line only.
+    The last active administrator can be demoted or switched off from the command line only, and nobody by themselves.
     """
     authorize(actor, Permission.USER_MANAGE, bot=None)
     if unknown := set(changes) - set(_CHANGEABLE):
@@ -71,6 +71,8 @@ def change_user(*, actor: Actor, user: User, **changes: Any) -> User:
     check_model(user)
     if was_administrator and not user.is_administrator:
         _keep_an_administrator(actor, user)
+    if actor.user_id == user.pk and not user.is_active:
+        raise InvalidInput("You cannot switch yourself off: ask another administrator.", field="is_active")
     user.save(update_fields=list(facts))
     _record(actor, Action.USER_CHANGED, user, facts)
     return user

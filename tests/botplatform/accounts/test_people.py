@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
+from botplatform.accounts.services import create_user
 from botplatform.audit.models import AuditEvent
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +56,15 @@ def test_role_and_activity_change_and_the_last_administrator_stays(
     refused = client.post(own, {"platform_role": "", "is_active": "on"})
     assert refused.status_code == 422
     assert "last platform administrator" in refused.content.decode()
+
+
+def test_nobody_switches_themselves_off(sign_in: SignIn, administrator: User, operator: Actor) -> None:
+    create_user(actor=operator, username="second", password=TYPED, platform_role="administrator")
+    client, own = sign_in(administrator), f"/people/{administrator.pk}/"
+    refused = client.post(own, {"platform_role": "administrator"})
+    assert refused.status_code == 422
+    assert "You cannot switch yourself off" in refused.content.decode()
+    assert client.post(own, {"platform_role": "", "is_active": "on"}).status_code == 302, "stepping back is no trap"
 
 
 def test_another_password_ends_the_sessions(sign_in: SignIn, administrator: User, stranger: User) -> None:
