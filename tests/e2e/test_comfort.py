@@ -12,13 +12,15 @@ from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
 from servicenodes.services.nodes import change_node
+from tests.certificates.services.test_rotation import slot
 from tests.e2e.browser import Watched
-from tests.factories import make_node, make_test
+from tests.factories import make_certificate, make_node, make_test
 from tests.pki import CA
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 IMPORT = "/bots/acme/certificates/import/"
+TARGET_PX = 24  # WCAG 2.2, 2.5.8
 EVENT_PX = 80  # two lines or three; a page holds fifty events
 
 
@@ -63,6 +65,34 @@ def test_a_chain_in_a_narrow_column_keeps_its_names_whole(watched: Watched, view
     box = watched.page.locator(".chain-link .wrap").first.bounding_box()
     assert box is not None
     assert box["height"] < 50
+
+
+def test_a_long_name_makes_no_page_wider(watched: Watched, manager: User, bot: Bot) -> None:
+    Bot.objects.filter(pk=bot.pk).update(name="x" * 150)
+    certificate = slot(bot, "active", "staged")
+    make_node(bot, "get-balance", name="y" * 150, certificate=certificate)
+    watched.sign_in("manager")
+    for path in ("/bots/", "/nodes/", "/bots/acme/", f"{certificate.get_absolute_url()}versions/2/promote/"):
+        watched.open(path)
+
+
+def test_a_refused_form_takes_the_keyboard_to_its_first_error(watched: Watched, developer: User, bot: Bot) -> None:
+    watched.sign_in("developer")
+    watched.open("/bots/acme/nodes/new/")
+    watched.page.fill("#id_name", "Get balance")
+    watched.press("Save")
+    assert watched.page.evaluate("document.activeElement.id") == "id_url"
+    assert watched.page.title().startswith("Error: ")
+
+
+def test_what_can_be_pressed_is_large_enough(watched: Watched, viewer: User, bot: Bot) -> None:
+    watched.page.context.grant_permissions(["clipboard-write"])
+    node = make_node(bot, "get-balance", certificate=make_certificate(bot, "api", issued=CA.root().issue("api")))
+    watched.sign_in("viewer")
+    watched.open(node.certificate.get_absolute_url() if node.certificate else "")
+    boxes = [button.bounding_box() for button in watched.page.locator(".copy:visible").all()]
+    assert boxes
+    assert min(min(box["width"], box["height"]) if box else 0 for box in boxes) >= TARGET_PX
 
 
 def test_the_trail_fits_a_phone(browser: Browser, live_server: LiveServer, owner: User, bot: Bot) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from django import template
 from django.core.paginator import Page
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, PasswordInput, Select
+from django.forms.boundfield import BoundWidget
 from django.template import Context
 from django.templatetags.static import static
 from django.templatetags.tz import utc
@@ -194,10 +195,10 @@ def field(bound: BoundField) -> dict[str, Any]:
     widget.attrs.pop("maxlength", None)
     focus = _begins_here(bound)
     widget.attrs["autofocus"] = focus and not many
-    control = bound.as_widget() if many else bound.as_widget(attrs={"class": css})
     return {
         "bound": bound,
-        "control": control,
+        "control": "" if many else bound.as_widget(attrs={"class": css}),
+        "choices": _choices(bound) if many else (),
         "is_checkbox": is_checkbox,
         "is_file": isinstance(widget, FileInput),
         "is_group": many,
@@ -205,6 +206,14 @@ def field(bound: BoundField) -> dict[str, Any]:
         # A page never repeats a secret, so what was typed is gone when the form comes back for another reason.
         "again": dropped and bool(bound.data) and not bound.errors and not getattr(bound.field, "is_kept", False),
     }
+
+
+def _choices(bound: BoundField) -> list[BoundWidget]:
+    """The boxes of a group, which look like one that stands alone."""
+    choices = list(bound.subwidgets)
+    for choice in choices:
+        choice.data["attrs"]["class"] = "form-check-input"
+    return choices
 
 
 def _begins_here(bound: BoundField) -> bool:

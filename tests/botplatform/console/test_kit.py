@@ -238,6 +238,7 @@ def test_a_form_opens_at_its_first_error(sent: dict[str, Any] | None, focused: l
     text = render(source, form=form)
     assert re.findall(r"<(\w+)[^>]* autofocus", text) == focused
     assert "maxlength" not in text
+    assert re.search(r'<input type="checkbox"[^>]* class="form-check-input"', text)
     if sent:
         form.add_error(None, "Not so.")
         assert re.findall(r"<(\w+)[^>]* autofocus", render(source, form=form)) == ["div"]
