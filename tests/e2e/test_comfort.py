@@ -11,7 +11,11 @@ from pytest_django.live_server_helper import LiveServer
 from botplatform.accounts.actors import Actor
 from botplatform.accounts.models import User
 from botplatform.bots.models import Bot
+from certificates.issuer_models import RenewalPolicy
+from certificates.services.issuers import create_issuer
+from certificates.services.renewal_policies import RenewalChoice, set_renewal
 from servicenodes.services.nodes import change_node
+from tests.certificates.issuers.test_services import VAULT
 from tests.certificates.services.test_rotation import slot
 from tests.e2e.browser import Watched
 from tests.factories import make_certificate, make_node, make_test
@@ -83,6 +87,23 @@ def test_a_refused_form_takes_the_keyboard_to_its_first_error(watched: Watched, 
     watched.press("Save")
     assert watched.page.evaluate("document.activeElement.id") == "id_url"
     assert watched.page.title().startswith("Error: ")
+
+
+def test_a_renewal_is_seen_to_go_on_without_a_reload(watched: Watched, viewer: User, bot: Bot, operator: Actor) -> None:
+    certificate = make_certificate(bot, "api", issued=CA.root().issue("api"))
+    set_renewal(
+        actor=operator,
+        certificate=certificate,
+        choice=RenewalChoice(create_issuer(actor=operator, owner=bot, order=VAULT)),
+    )
+    RenewalPolicy.objects.update(asked_by="manager")
+    watched.sign_in("viewer")
+    watched.open(certificate.get_absolute_url())
+    assert "It waits for a worker." in watched.text
+    RenewalPolicy.objects.update(asked_by="", error="The CA did not sign: no.", attempt=1)
+    expect(watched.page.get_by_text("The CA did not sign: no.")).to_be_visible()
+    expect(watched.page.locator("#renewal[hx-get]")).to_have_count(0)
+    watched.look()
 
 
 def test_what_can_be_pressed_is_large_enough(watched: Watched, viewer: User, bot: Bot) -> None:
