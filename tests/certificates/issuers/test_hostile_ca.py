@@ -116,7 +116,7 @@ def test_an_order_that_does_not_move_is_asked_about_at_intervals(authority: CA, 
         order = {"status": status, "authorizations": [], "finalize": f"{url}/finalize"}
         return {**usual(url), "/order": (200, NONCE, order), "/finalize": (200, NONCE, order)}
 
-    with answering(authority, routes) as peer, pytest.raises(IssuerFailed, match="not ready yet"):
+    with answering(authority, routes) as peer, pytest.raises(IssuerFailed, match="the next attempt goes on from here"):
         acme(authority, peer).sign(SigningJob(csr("one.bots.example")[0]))
     assert len(peer.recorded()) < 40, "in five seconds"
 
