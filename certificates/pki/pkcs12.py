@@ -158,7 +158,7 @@ def _why_key_fails(key: _KeyBag, reading: Reading, file: str) -> BundleError:
     except UnsupportedAlgorithm:
         return _unsupported(file)
     except (ValueError, TypeError) as error:
-        if "unsupported" in str(error):  # it was decrypted, so the passphrase is right
+        if "unsupported" in (text := str(error)) and private_keys.GARBAGE not in text:  # so the passphrase is right
             return private_keys.unknown_inside(file)
         return private_keys.wrong_passphrase(file)
     return malformed(file, "opens with the passphrase, but its integrity check fails: ask for a fresh export.")

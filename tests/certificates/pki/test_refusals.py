@@ -9,10 +9,12 @@ from asn1crypto import core
 from asn1crypto import pkcs12 as structure
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa, x448, x25519
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_der_private_key,
 )
 from cryptography.x509 import CertificateSigningRequestBuilder, Name
 
@@ -237,6 +239,28 @@ def test_a_reply_under_a_passphrase_or_with_the_request_itself(ca: CA) -> None:
     assert told.endswith("A file with its own private key is imported instead.")
     assert refused_reply(CSR) == f"sent.pem is a certificate signing request (CSR), which goes to the CA: {REPLY}"
     assert refused_reply(ca.issue().key_pem) == f"The files hold no certificate: {REPLY}"
+
+
+def fits_by_chance(encrypted: bytes) -> bytes:
+    """A wrong passphrase under which the padding is right, as under one of 256."""
+    for number in range(10_000):
+        passphrase = b"wrong-%d" % number
+        with pytest.raises(ValueError, match=r"password|ASN\.1") as failed:
+            load_der_private_key(encrypted, passphrase)
+        if "password" not in str(failed.value):
+            return passphrase
+    raise LookupError("none fits")
+
+
+def test_a_wrong_passphrase_is_called_so_whatever_comes_out(issued: Issued) -> None:
+    key = issued.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"right"))
+    parts = structure.Pfx.load(pile := issued.p12(b"right")).authenticated_safe
+    contents = [part["content"].native for part in parts if part["content_type"].native == "data"]
+    bags = [bag for content in contents for bag in structure.SafeContents.load(content)]
+    shrouded = next(bag["bag_value"].untag().dump() for bag in bags if "shrouded" in bag["bag_id"].native)
+    for content, encrypted in ((key, key), (pile, shrouded)):
+        inspection = inspect(content, issued.cert_pem, passphrase=fits_by_chance(encrypted))
+        assert error_code(inspection) == "passphrase_wrong"
 
 
 def test_requests_lists_and_parameters_beside_a_certificate_are_passed_over(ca: CA, issued: Issued) -> None:
