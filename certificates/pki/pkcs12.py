@@ -18,6 +18,8 @@ from certificates.pki.findings import ErrorCode
 from certificates.pki.formats import unsupported_format
 from certificates.pki.reading import Reading, Use, malformed
 
+# Of one in 256 wrong passphrases: the padding fits what comes out. The integrity check, which failed, knows better.
+_GARBAGE = "ASN.1 parsing error"
 _SECRET_UNWANTED = {
     Use.REPLY: f"a CA’s reply holds nothing secret: {Use.REPLY.value}. A file with its own private key is imported "
     "instead.",
@@ -158,7 +160,7 @@ def _why_key_fails(key: _KeyBag, reading: Reading, file: str) -> BundleError:
     except UnsupportedAlgorithm:
         return _unsupported(file)
     except (ValueError, TypeError) as error:
-        if "unsupported" in (text := str(error)) and private_keys.GARBAGE not in text:  # so the passphrase is right
+        if "unsupported" in (text := str(error)) and _GARBAGE not in text:  # so the passphrase is right
             return private_keys.unknown_inside(file)
         return private_keys.wrong_passphrase(file)
     return malformed(file, "opens with the passphrase, but its integrity check fails: ask for a fresh export.")

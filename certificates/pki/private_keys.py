@@ -37,8 +37,6 @@ _KNOWN_ALGORITHMS = frozenset(
         "1.3.101.113",  # Ed448
     }
 )
-# What the library says of a wrong passphrase, too: in one of 256 the padding fits what comes out all the same.
-GARBAGE = "ASN.1 parsing error"
 _CONVERT = (
     "is encrypted in a way that is not supported: convert it with “openssl pkcs8 -topk8 -v2 aes-256-cbc "
     "-in FILE -out NEW”."
@@ -167,8 +165,6 @@ def _not_opened(message: str, file: str) -> BundleError:
         return wrong_passphrase(file)
     if "Unknown key encryption" in message or "nsupported" in message[:40]:
         return unsupported_format(file, _CONVERT)
-    if GARBAGE in message:
-        return wrong_passphrase(file)
     if "unsupported" in message:  # decrypted, but what came out is not a key it knows
         return unknown_inside(file)
     return malformed(file, "holds an encrypted key that cannot be read: export it again.")
