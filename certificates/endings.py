@@ -38,11 +38,11 @@ def watched_versions() -> QuerySet[CertificateVersion]:
 
 
 def watched_anchors() -> QuerySet[TrustAnchor]:
-    """Anchors of trust stores that nodes or issuers use, except those that the same name outlives in the same store."""
+    """Anchors of trust stores in use, except those that the same name outlives in the same store."""
     younger = TrustAnchor.objects.filter(
         trust_store=OuterRef("trust_store"), subject=OuterRef("subject"), not_after__gt=OuterRef("not_after")
     )
-    by_anybody = Q(service_nodes__isnull=False) | Q(issuers__isnull=False)
+    by_anybody = Q(service_nodes__isnull=False) | Q(issuers__isnull=False) | Q(webhooks__isnull=False)
     used = TrustStore.objects.filter(by_anybody, pk=OuterRef("trust_store"))
     return TrustAnchor.objects.filter(Exists(used), ~Exists(younger)).select_related("trust_store__bot").defer("der")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
@@ -12,9 +11,6 @@ from django.utils import timezone
 
 from botplatform.bots.models import PLATFORM_SLUG, Bot
 from certificates.scopes import Owned, OwnedQuerySet, named_once
-
-if TYPE_CHECKING:
-    pass
 
 
 class IssuerKind(models.TextChoices):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
@@ -18,9 +17,6 @@ from botplatform.bots.models import PLATFORM_SLUG, Bot
 from botplatform.notifications.models import WebhookEndpoint
 from certificates import issuer_models  # noqa: F401 - the app's models are loaded from here
 from certificates.scopes import Owned, OwnedQuerySet, named_once
-
-if TYPE_CHECKING:
-    pass
 
 
 class ClientCertificateQuerySet(OwnedQuerySet["ClientCertificate"]):

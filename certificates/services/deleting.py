@@ -32,11 +32,14 @@ def delete_unused(instance: Model, *, actor: Actor, what: str) -> None:
 def places(users: Iterable[Any], actor: Actor) -> str:
     """The users of an object in words: those that the actor may see by name, the others counted."""
     users = list(users)
-    visible = set(visible_bots(actor).values_list("pk", flat=True))
+    visible = {
+        None,
+        *visible_bots(actor).values_list("pk", flat=True),
+    }  # the platform's: who deletes knows of them
     paths = sorted(user.path for user in users if user.bot_id in visible)
     named = [f"“{path}”" for path in paths[:NAMED]]
     if more := len(paths) - len(named):
         named.append(f"{more} more")
     if hidden := len(users) - len(paths):
-        named.append("a bot you may not open" if hidden == 1 else f"{hidden} service nodes of bots you may not open")
+        named.append("a bot you may not open" if hidden == 1 else f"{hidden} places in bots you may not open")
     return " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))

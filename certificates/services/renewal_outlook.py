@@ -32,7 +32,7 @@ class Renewal:
         policy = self.policy
         if policy is None or self.issuer is None or policy.error:
             return ""
-        if policy.draft is not None:
+        if policy.draft is not None and policy.draft.status == VersionStatus.DRAFT:
             return "signing"
         if policy.asked_by:
             return "waits"

@@ -165,6 +165,8 @@ def _attempt(policy: RenewalPolicy) -> datetime:
     now = timezone.now()
     outlook = look(policy, now)
     if not (outlook.due or outlook.ask_window) or policy.issuer is None:
+        if policy.asked_by:  # what was to be signed is gone
+            _write(policy, asked_by="", draft=None, resume="")
         return outlook.at
     issuer = open_issuer(policy.issuer)
     if outlook.ask_window:
@@ -229,9 +231,11 @@ def _store(policy: RenewalPolicy, chain: tuple[bytes, ...]) -> None:
 
 @transaction.atomic
 def _succeeded(policy: RenewalPolicy, draft: CertificateVersion) -> None:
-    _write(policy, draft=None, resume="", asked_by="", attempt=0, error="", staged=draft, standing="")
     draft.refresh_from_db()
-    renewal_notices.tell_staged(policy, draft)
+    staged = draft if draft.status == VersionStatus.STAGED else None  # else somebody brought the reply, or promoted it
+    _write(policy, draft=None, resume="", asked_by="", attempt=0, error="", staged=staged, standing="")
+    if staged is not None:
+        renewal_notices.tell_staged(policy, staged)
 
 
 @transaction.atomic

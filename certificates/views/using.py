@@ -25,8 +25,13 @@ def attached_nodes(user: User, instance: ClientCertificate | TrustStore) -> dict
 
 
 def other_users(user: User, store: TrustStore) -> dict[str, Any]:
-    """Issuers and webhooks whose servers the store proves: those the user may know of by path, and how many more."""
-    every: list[Any] = [*store.issuers.select_related("bot"), *store.webhooks.select_related("endpoint__bot")]
-    visible = {None, *Bot.objects.visible_to(user).values_list("pk", flat=True)}
-    known = [found.path for found in every if found.bot_id in visible]
-    return {"others": sorted(known), "others_hidden": len(every) - len(known)}
+    """Issuers and webhooks whose servers the store proves: those the user may know of by path, and how many more.
+
+    Everybody knows the platform's issuers, but not where its webhooks go.
+    """
+    bots = set(Bot.objects.visible_to(user).values_list("pk", flat=True))
+    issuers, webhooks = store.issuers.select_related("bot"), store.webhooks.select_related("endpoint__bot")
+    oversees = user.is_administrator or user.is_auditor
+    known = [found.path for found in issuers if found.bot_id in {None, *bots}]
+    known += [found.path for found in webhooks if found.bot_id in bots or (found.bot_id is None and oversees)]
+    return {"others": sorted(known), "others_hidden": len(issuers) + len(webhooks) - len(known)}

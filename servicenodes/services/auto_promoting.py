@@ -16,6 +16,7 @@ from botplatform.errors import DomainError
 from certificates.issuer_models import RenewalPolicy
 from certificates.models import CertificateVersion, VersionStatus
 from certificates.services import renewal_notices, succession
+from certificates.services.defaults import lock_certificate
 from certificates.services.renewal_policies import forget_staged, note_standing
 from certificates.services.rotation import promote
 from servicenodes.comparison import Outcome
@@ -70,8 +71,10 @@ def _judge(policy: RenewalPolicy, version: CertificateVersion, evidence: Evidenc
 
 @transaction.atomic
 def _promote(actor: Actor, policy: RenewalPolicy, version: CertificateVersion) -> None:
-    promote(actor=actor, certificate=policy.certificate, number=version.number)
+    """Locks certificate, policy and audit trail in the order in which all do."""
+    certificate = lock_certificate(policy.certificate)
     forget_staged(policy)
+    promote(actor=actor, certificate=certificate, number=version.number)
     renewal_notices.tell_promoted(policy, version)
 
 

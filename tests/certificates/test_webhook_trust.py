@@ -16,6 +16,7 @@ from botplatform.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from botplatform.notifications.models import Delivery, WebhookEndpoint
 from botplatform.notifications.services.delivering import deliver_due
 from botplatform.notifications.services.webhooks import add_endpoint, remove_endpoint, send_test
+from certificates.endings import watched_anchors
 from certificates.issuer_models import CertificateIssuer
 from certificates.models import TrustStore, WebhookTrust
 from certificates.services.trust_stores import delete_trust_store
@@ -136,3 +137,17 @@ def test_the_page_of_a_trust_store_names_what_else_uses_it(
     page = sign_in(stranger).get(shared.get_absolute_url()).content.decode()
     assert "2 issuers or webhooks of bots you may not open" in page
     assert "acme" not in page.partition("Where it is used")[2]
+
+
+def test_the_platforms_webhooks_are_named_to_those_who_oversee_it(
+    bot: Bot, operator: Actor, viewer: User, administrator: User, sign_in: SignIn
+) -> None:
+    shared = make_trust_store(None, "shared", authorities=(CA.root("Company"),))
+    endpoint, _ = add_endpoint(actor=operator, owner=None, url="https://siem.example/hook")
+    assert watched_anchors().count() == 0
+    choose_trust(actor=operator, endpoint=endpoint, trust_store=shared)
+    assert watched_anchors().count() == 1, "reminders of the CA's own end would stop with it"
+    assert "siem.example" in sign_in(administrator).get(shared.get_absolute_url()).content.decode()
+    assert "siem.example" not in sign_in(viewer).get(shared.get_absolute_url()).content.decode()
+    with pytest.raises(Conflict, match=r"in use by “platform: webhook to siem\.example”"):
+        delete_trust_store(actor=Actor.of(administrator), trust_store=shared)

@@ -15,7 +15,7 @@ from botplatform.accounts.actors import Actor
 from botplatform.audit import trail
 from botplatform.audit.actions import Action
 from botplatform.keeping import kept_since
-from botplatform.notifications.models import Delivery, DeliveryState, Reminder
+from botplatform.notifications.models import SETTLED, Delivery, Reminder
 from botplatform.notifications.reminders import LONG_AGO
 
 BATCH = 500
@@ -23,10 +23,9 @@ BUDGET_S = 60.0  # a run ends after this, well within the lease of its duty; the
 
 
 def prune_notifications() -> int:
-    """Remove old deliveries that were sent or given up, and reminders of what ended so long ago that none is sent."""
+    """Remove old deliveries that are settled, and reminders of what ended so long ago that none is sent."""
     now = timezone.now()
-    ended = DeliveryState.SENT, DeliveryState.FAILED
-    deliveries = Delivery.objects.filter(created_at__lt=kept_since(now), state__in=ended)
+    deliveries = Delivery.objects.filter(created_at__lt=kept_since(now), state__in=SETTLED)
     last_end = min(kept_since(now), now - LONG_AGO - timedelta(days=1))  # before it a reminder would be sent again
     reminders = Reminder.objects.filter(ends_at__lt=last_end)
     return prune(deliveries, by="created_at", what="deliveries") + prune(reminders, by="ends_at", what="reminders")

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from botplatform.accounts.models import User
 from botplatform.audit.models import AuditEvent
 from botplatform.bots.models import Bot
-from botplatform.notifications.models import Delivery, DeliveryState, Reminder
+from botplatform.notifications.models import SETTLED, Delivery, DeliveryState, Reminder
 from botplatform.notifications.services.outbox import post
 from botplatform.notifications.services.pruning import prune_notifications
 from certificates.services.expiry import watch_expiry
@@ -35,15 +35,15 @@ def deliver(bot: Bot, state: DeliveryState, days_ago: float) -> str:
 
 
 def test_old_deliveries_that_ended_are_removed(bot: Bot) -> None:
-    for state in (DeliveryState.SENT, DeliveryState.FAILED):
+    for state in SETTLED:
         deliver(bot, state, 31)
     kept = {deliver(bot, DeliveryState.SENT, 29)}
     kept |= {deliver(bot, state, 500) for state in (DeliveryState.WAITING, DeliveryState.SENDING)}
-    assert prune_notifications() == 2
+    assert prune_notifications() == 3
     assert set(Delivery.objects.values_list("key", flat=True)) == kept
     event = AuditEvent.objects.get()
     assert (event.action, event.actor_name) == ("history.removed", "platform")
-    assert (event.object_name, event.facts["removed"]) == ("deliveries", 2)
+    assert (event.object_name, event.facts["removed"]) == ("deliveries", 3)
 
 
 @pytest.mark.parametrize(("ended_days_ago", "kept"), [(399, True), (402, False)])

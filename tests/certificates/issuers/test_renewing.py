@@ -27,8 +27,11 @@ from botplatform.notifications.models import Delivery
 from certificates.issuer_models import CertificateIssuer, RenewalPolicy
 from certificates.issuers.acme_talk import renewal_id
 from certificates.models import CertificateVersion, ClientCertificate, SealedKey
+from certificates.pki.inspection import UploadedFile
 from certificates.pki.secret import Secret
+from certificates.services.completing import complete
 from certificates.services.issuers import IssuerOrder, create_issuer
+from certificates.services.renewal_outlook import renewal_of
 from certificates.services.renewal_policies import RenewalChoice, renew_now, set_renewal
 from certificates.services.renewing import queue_due_renewals, run_renewal
 from certificates.services.requesting import request
@@ -165,9 +168,28 @@ def test_a_request_that_is_discarded_is_not_signed(bot: Bot, bao: Bao, authority
     choose(asked.certificate, vault_issuer(bot, bao, authority))
     renew_now(actor=operator, certificate=asked.certificate)
     destroy(actor=operator, certificate=asked.certificate, number=1)
+    again = request(actor=operator, owner=bot, name="api", subject="CN=bots.example")
     run_renewal(asked.certificate.pk)
-    assert versions(asked.certificate) == [(1, "destroyed")]
-    assert RenewalPolicy.objects.get().error == ""
+    assert versions(asked.certificate) == [(1, "destroyed"), (2, "draft")]
+    policy = RenewalPolicy.objects.get()
+    assert (policy.error, policy.asked_by, policy.draft) == ("", "", None)
+    stands = renewal_of(asked.certificate, [again.version])
+    assert (stands.phase, stands.may_be_asked_for) == ("", True)
+
+
+def test_a_reply_that_somebody_brings_meanwhile_is_not_called_staged(
+    bot: Bot, bao: Bao, authority: CA, operator: Actor, settings: Settings
+) -> None:
+    settings.SECURITY_EMAIL = "security@example.com"
+    asked = request(actor=operator, owner=bot, name="api", subject="CN=bots.example")
+    choose(asked.certificate, vault_issuer(bot, bao, authority))
+    renew_now(actor=operator, certificate=asked.certificate)
+    reply = CA.root("By hand").issue(public_key=x509.load_der_x509_csr(asked.csr).public_key())
+    complete(actor=operator, certificate=asked.certificate, files=[UploadedFile("reply.pem", reply.chain_pem)])
+    run_renewal(asked.certificate.pk)
+    assert versions(asked.certificate) == [(1, "active")]
+    assert RenewalPolicy.objects.get().staged is None
+    assert not Delivery.objects.exists()
 
 
 def test_a_failure_is_told_and_tried_again_with_the_same_key(bot: Bot, bao: Bao, authority: CA) -> None:
