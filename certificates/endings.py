@@ -8,6 +8,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
@@ -28,6 +30,7 @@ from certificates.pki.display import short_name
 PAGE = 500  # rows in memory at a time
 WATCHED = (VersionStatus.ACTIVE, VersionStatus.STAGED)
 IN_USE = timedelta(days=7)
+USERS = {"service_nodes": "service node", "issuers": "issuer", "webhooks": "webhook"}  # of a trust store
 _CERTIFICATE = "version__certificate"
 Row = TypeVar("Row", CertificateVersion, TrustAnchor)
 
@@ -42,7 +45,7 @@ def watched_anchors() -> QuerySet[TrustAnchor]:
     younger = TrustAnchor.objects.filter(
         trust_store=OuterRef("trust_store"), subject=OuterRef("subject"), not_after__gt=OuterRef("not_after")
     )
-    by_anybody = Q(service_nodes__isnull=False) | Q(issuers__isnull=False) | Q(webhooks__isnull=False)
+    by_anybody = reduce(or_, (Q(**{f"{users}__isnull": False}) for users in USERS))
     used = TrustStore.objects.filter(by_anybody, pk=OuterRef("trust_store"))
     return TrustAnchor.objects.filter(Exists(used), ~Exists(younger)).select_related("trust_store__bot").defer("der")
 
@@ -180,16 +183,16 @@ def of_anchors(anchors: Iterable[TrustAnchor]) -> list[Ending]:
     """The anchors of trust stores. One query."""
     anchors = list(anchors)
     stores = TrustStore.objects.filter(pk__in={anchor.trust_store_id for anchor in anchors}).order_by()
-    counted = stores.annotate(nodes=Count("service_nodes", distinct=True), cas=Count("issuers", distinct=True))
-    used = {store: _verified(nodes, cas) for store, nodes, cas in counted.values_list("pk", "nodes", "cas")}
+    counted = stores.values_list("pk", *(Count(users, distinct=True) for users in USERS))
+    used = {store: _verified(counts) for store, *counts in counted}
     return [_of_anchor(anchor, used[anchor.trust_store_id]) for anchor in anchors]
 
 
-def _verified(nodes: int, issuers: int) -> str:
-    whose = [_nodes(nodes)] if nodes or not issuers else []
-    if issuers:
-        whose.append(f"{issuers} issuer{'' if issuers == 1 else 's'}")
-    return f"Servers of {' and '.join(whose)} are verified with this trust store."
+def _verified(counts: Sequence[int]) -> str:
+    """How many of each of `USERS` there are, in words."""
+    pairs = zip(counts, USERS.values(), strict=True)
+    whose = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in pairs if count]
+    return f"Servers of {' and '.join(whose) or 'nothing'} are verified with this trust store."
 
 
 def _of_anchor(anchor: TrustAnchor, in_use: str) -> Ending:

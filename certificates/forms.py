@@ -170,6 +170,11 @@ class RequestForm(forms.Form):
         if named:
             self.fields["name"].widget = forms.HiddenInput()
 
+    @property
+    def san_changed(self) -> bool:
+        """Whether other names were typed than stood there. Browsers send other line ends than they were given."""
+        return bool(self.cleaned_data["san"] != lines(self["san"].initial or ""))
+
     def clean_san(self) -> list[str]:
         return lines(self.cleaned_data["san"])
 

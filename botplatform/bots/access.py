@@ -154,13 +154,21 @@ def require_permission(permission: Permission) -> Callable[[ViewFunction], ViewF
 
 
 def _sign_in_first(request: HttpRequest) -> HttpResponse:
-    """To the sign-in page, and from there to the page asked for, or to the one that a form was sent from."""
+    """To the sign-in page, and from there to the page asked for, or to the one that a form or a part came from."""
+    if getattr(request, "htmx", False):  # a part of a page: the whole page is left
+        answer = HttpResponse()
+        answer["HX-Redirect"] = redirect_to_login(_own(request, request.headers.get("HX-Current-URL", ""))).url
+        return answer
     if request.method in {"GET", "HEAD"}:
         return redirect_to_login(request.get_full_path())
     messages.warning(request, "Your session had ended, so what you sent was not saved. Sign in, and do it again.")
-    page = request.headers.get("Referer", "")
+    return redirect_to_login(_own(request, request.headers.get("Referer", "")))
+
+
+def _own(request: HttpRequest, page: str) -> str:
+    """The address of a page of ours without its host; of a foreign one, the overview."""
     here = url_has_allowed_host_and_scheme(page, {request.get_host()})
-    return redirect_to_login(urlsplit(page)._replace(scheme="", netloc="").geturl() if here else "/")
+    return urlsplit(page)._replace(scheme="", netloc="").geturl() if here else "/"
 
 
 def _refusal(user: User, permission: Permission, bot: Bot | None) -> str:

@@ -46,7 +46,7 @@ def tell_promoted(policy: RenewalPolicy, version: CertificateVersion) -> None:
 
 
 def tell_failed(policy: RenewalPolicy, active: CertificateVersion, *, error: str, attempt: int, now: datetime) -> None:
-    """A renewal keeps failing: told once, and once more when a sixth of the lifetime is left."""
+    """A renewal keeps failing: told once (and again after `KEEP_DAYS`), and when a sixth of the lifetime is left."""
     certificate = policy.certificate
     late = active.not_after - now <= (active.not_after - active.not_before) / 6
     if attempt < ATTEMPTS and not late:

@@ -87,7 +87,7 @@ def _request(user: User, bot: Bot | None, form: RequestForm, *, prefilled: bool)
         name=typed["name"],
         # As it stands in the certificate, where it was left as it was.
         subject=typed["subject"] if typed["subject"] and "subject" in form.changed_data else None,
-        sans=typed["san"] if "san" in form.changed_data and (typed["san"] or prefilled) else None,
+        sans=typed["san"] if form.san_changed and (typed["san"] or prefilled) else None,
         same_key=form.same_key,
         key=form.kind,
         challenge=Secret(typed["challenge"].encode()) if typed["challenge"] else None,

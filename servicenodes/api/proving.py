@@ -36,7 +36,7 @@ def start_comparison(request: ApiRequest, name: str, number: Number) -> Status[d
     """Test every node that presents the certificate, with the active version and with this one.
 
     A worker makes the tests; GET the same address until `finished`. 409 while they run, and for a version that cannot
-    be presented.
+    be presented. Needs the permission `node.test`, too.
     """
     version = _find(request, name, number)
     compare_versions(actor=request.actor, certificate=version.certificate, number=number)

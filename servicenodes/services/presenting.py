@@ -7,8 +7,8 @@ from functools import partial
 
 from botplatform.accounts.actors import Actor
 from botplatform.errors import NotFound
-from certificates.errors import CredentialUnusable, EnvelopeBroken
-from certificates.key_storage import load_keyring
+from certificates.errors import CredentialUnusable, EnvelopeBroken, Sealed
+from certificates.key_storage import fitting_keyring
 from certificates.models import CertificateVersion, ClientCertificate, VersionStatus
 from certificates.pki.credential import Credential
 from certificates.services.keys import Purpose, certificates_of, open_credential
@@ -59,7 +59,7 @@ def present(
     if not certificate.may_go_to(*hosts):
         text = f"“{certificate.path}” may not be presented to {hosts[0]}: it is not among its allowed hosts."
         return Presented(client, chosen, unusable=text, why=Reason.HOST_NOT_ALLOWED)
-    load_keyring()  # a sealed console is known at once; the key is opened when a connection will be made
+    fitting_keyring()  # a sealed console is known at once; the key is opened when a connection will be made
     return Presented(client, chosen, Locked(certificates_of(chosen), partial(_open, actor, chosen, purpose)))
 
 
@@ -68,6 +68,8 @@ def _open(actor: Actor, version: CertificateVersion, purpose: Purpose) -> Creden
         return open_credential(version=version, purpose=purpose, actor=actor)
     except (CredentialUnusable, EnvelopeBroken) as error:
         raise CredentialRefused(error.text, reason=Reason.CANNOT_BE_OPENED) from error
+    except Sealed as error:  # since a moment ago
+        raise CredentialRefused(error.text, reason=Reason.SEALED) from error
 
 
 def find_version(certificate: ClientCertificate, version: int | str | None) -> CertificateVersion | None:

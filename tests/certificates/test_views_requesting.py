@@ -277,3 +277,24 @@ def test_drafts_in_lists_and_the_admin(sign_in: SignIn, administrator: User, bot
     for model, key in (("clientcertificate", requested.certificate.pk), ("certificateversion", requested.version.pk)):
         for url in (f"/admin/certificates/{model}/", f"/admin/certificates/{model}/{key}/change/"):
             assert client.get(url).status_code == 200, url
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_names_that_cannot_be_typed_stay_whatever_line_ends_a_browser_sends(
+    sign_in: SignIn, manager: User, bot: Bot, line_end: str
+) -> None:
+    names = [x509.DNSName("a.example"), x509.DNSName("b.example"), x509.DNSName("10.0.0.1")]
+    extension = (x509.SubjectAlternativeName(names), False)
+    make_certificate(bot, "bank", issued=CA.root().issue("client.example", extensions=[extension]))
+    client, path = sign_in(manager), "/bots/acme/certificate-request/?name=bank"
+    form = client.get(path).context["form"]
+    typed = {name: form[name].value() for name in ("name", "subject", "key")}
+    client.post(path, {**typed, "san": form["san"].value().replace("\n", line_end), "challenge": ""})
+    assert len(CertificateRequest.objects.get().sans) == 3
+
+
+def test_a_staged_first_version_is_to_be_promoted(sign_in: SignIn, manager: User, bot: Bot) -> None:
+    certificate = make_certificate(bot, "bank", issued=CA.root().issue())
+    certificate.versions.update(status="staged", turn=None)
+    page = sign_in(manager).get(certificate.get_absolute_url()).content.decode()
+    assert "Promote the staged one." in page

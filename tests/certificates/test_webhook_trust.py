@@ -16,7 +16,7 @@ from botplatform.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from botplatform.notifications.models import Delivery, WebhookEndpoint
 from botplatform.notifications.services.delivering import deliver_due
 from botplatform.notifications.services.webhooks import add_endpoint, remove_endpoint, send_test
-from certificates.endings import watched_anchors
+from certificates.endings import of_anchors, watched_anchors
 from certificates.issuer_models import CertificateIssuer
 from certificates.models import TrustStore, WebhookTrust
 from certificates.services.trust_stores import delete_trust_store
@@ -146,7 +146,8 @@ def test_the_platforms_webhooks_are_named_to_those_who_oversee_it(
     endpoint, _ = add_endpoint(actor=operator, owner=None, url="https://siem.example/hook")
     assert watched_anchors().count() == 0
     choose_trust(actor=operator, endpoint=endpoint, trust_store=shared)
-    assert watched_anchors().count() == 1, "reminders of the CA's own end would stop with it"
+    (ending,) = of_anchors(watched_anchors())  # reminders of the CA's own end would stop with it
+    assert "Servers of 1 webhook are verified with this trust store." in ending.in_use
     assert "siem.example" in sign_in(administrator).get(shared.get_absolute_url()).content.decode()
     assert "siem.example" not in sign_in(viewer).get(shared.get_absolute_url()).content.decode()
     with pytest.raises(Conflict, match=r"in use by “platform: webhook to siem\.example”"):

@@ -15,6 +15,7 @@ from certificates.models import ClientCertificate
 from certificates.pki.inspection import Inspection
 from certificates.pki.report import inspection_as_json
 from certificates.services.completing import Completion, complete
+from certificates.services.requesting import open_requests
 
 
 class Command(ConsoleCommand):
@@ -68,6 +69,8 @@ def _sentence(done: Completion) -> str:
     path, version = done.certificate.path, done.version
     assert version is not None  # noqa: S101 - what was done, was done to a version
     if not done.changed:
-        return f"“{path}” holds this certificate already: version {version.number} is {version.status}. Nothing to do."
+        told = f"“{path}” holds this certificate already: version {version.number} is {version.status}. Nothing to do."
+        waiting = [str(number) for number in open_requests(done.certificate).values_list("number", flat=True)]
+        return f"{told} The reply to version {', '.join(waiting)} is still to come." if waiting else told
     told = f"“{path}”: version {version.number} is {version.status}."
     return f"{told} Test it, then run manage.py promote_version {path}." if version.status == "staged" else told

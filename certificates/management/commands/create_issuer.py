@@ -62,11 +62,11 @@ class Command(ConsoleCommand):
             secret=self._secret(options),
         )
         issuer = create_issuer(actor=actor, owner=owner, order=order)
+        self.say(f"“{issuer.path}” is created.")  # whatever a check of it says
         said = check_issuer(actor=actor, issuer=issuer) if options["check"] else None
         if options["json"]:
             self.print_json({"issuer": issuer.path, "kind": issuer.kind, "url": issuer.url, "check": said})
             return
-        self.show(f"“{issuer.path}” is created.")
         if said:
             self.show(said)
 

@@ -103,7 +103,8 @@ def _sentence(options: dict[str, Any], result: ImportResult) -> str:
         )
     note = f" {result.note}" if result.note else ""
     if options["check"]:
-        return f"The import into “{name}” would go through. Nothing was stored.{note}"
+        staged = " It would be staged." if options["stage"] else ""
+        return f"The import into “{name}” would go through. Nothing was stored.{note}{staged}"
     default = " It is the default." if result.certificate and result.certificate.is_default else ""
     stored = f"version {version.number} is {version.status}" if version else ""
     return f"“{name}”: {stored}.{note}{default}"

@@ -69,6 +69,12 @@ def test_a_form_sent_after_the_session_ended_says_so_and_leads_back_to_its_page(
     assert elsewhere["Location"] == "/sign-in/?next=/"
 
 
+def test_a_part_of_a_page_asked_for_after_the_session_ended_leads_the_whole_page_to_sign_in(client: Client) -> None:
+    part = {"HX-Request": "true", "HX-Current-URL": "http://testserver/bots/acme/certificates/api/"}
+    asked = client.get("/bots/acme/certificates/api/renewal/now/", headers=part)
+    assert (asked.status_code, asked["HX-Redirect"]) == (200, "/sign-in/?next=/bots/acme/certificates/api/")
+
+
 def test_one_goes_only_to_pages_of_this_site(owner: User, client: Client) -> None:
     form = {"username": "owner", "password": PASSWORD, "next": "https://evil.example/"}
     assert client.post("/sign-in/", form)["Location"] == "/"

@@ -50,8 +50,13 @@ def test_a_first_certificate_and_its_renewal(tmp_path: Path, bot: Bot) -> None:
     assert [found["code"] for found in done.document["findings"]] == ["root_included"]
     again = run("complete_csr", "acme/bank", answer)
     assert (again.code, "holds this certificate already: version 2 is staged" in again.out) == (0, True)
+    assert run("create_csr", "acme/bank").code == 0
+    again = run("complete_csr", "acme/bank", answer)
+    assert "Nothing to do. The reply to version 3 is still to come." in again.out
+    assert run("destroy_version", "acme/bank", "--version", 3).code == 0
     assert run("promote_version", "acme/bank").code == 0
-    assert (statuses(), node.certificate.active_version.number) == ([(1, "retired"), (2, "active")], 2)  # type: ignore[union-attr]
+    assert statuses() == [(1, "retired"), (2, "active"), (3, "destroyed")]
+    assert node.certificate.active_version.number == 2  # type: ignore[union-attr]
 
 
 def test_a_reply_that_is_refused(tmp_path: Path, bot: Bot) -> None:

@@ -27,15 +27,12 @@ from botplatform.notifications.models import Delivery
 from certificates.issuer_models import CertificateIssuer, RenewalPolicy
 from certificates.issuers.acme_talk import renewal_id
 from certificates.models import CertificateVersion, ClientCertificate, SealedKey
-from certificates.pki.inspection import UploadedFile
 from certificates.pki.secret import Secret
-from certificates.services.completing import complete
 from certificates.services.issuers import IssuerOrder, create_issuer
-from certificates.services.renewal_outlook import renewal_of
 from certificates.services.renewal_policies import RenewalChoice, renew_now, set_renewal
 from certificates.services.renewing import queue_due_renewals, run_renewal
 from certificates.services.requesting import request
-from certificates.services.rotation import destroy, promote
+from certificates.services.rotation import destroy
 from tests.authorities import AcmeServer, Bao
 from tests.botplatform.jobs.test_worker import ROOT, wait_for
 from tests.certificates.issuers.test_hostile_ca import NONCE, Routes, answering, directory, usual
@@ -130,66 +127,6 @@ def test_only_what_can_be_renewed_may_be_asked_for(bot: Bot, bao: Bao, authority
         renew_now(actor=operator, certificate=certificate)
     run_renewal(certificate.pk)
     assert versions(certificate) == [(1, "retired")]
-
-
-def test_a_first_certificate_is_signed_for_the_open_request(bot: Bot, bao: Bao, authority: CA, operator: Actor) -> None:
-    older = request(actor=operator, owner=bot, name="api", subject="CN=bots.example", sans=["one.bots.example"])
-    asked = request(actor=operator, owner=bot, name="api", subject="CN=bots.example", sans=["two.bots.example"])
-    certificate = asked.certificate
-    choose(certificate, vault_issuer(bot, bao, authority))
-    run_renewal(certificate.pk)
-    assert versions(certificate) == [(1, "draft"), (2, "draft")], "nobody has asked for it"
-    renew_now(actor=operator, certificate=certificate)
-    due_again(certificate)
-    assert queue_due_renewals() == 1
-    run_renewal(certificate.pk)
-    assert versions(certificate) == [(1, "draft"), (2, "staged")]
-    signed = certificate.versions.get(number=2)
-    assert (signed.issuer, signed.spki_sha256) == ("CN=Bao test root", asked.version.spki_sha256)
-    destroy(actor=operator, certificate=certificate, number=older.version.number)
-    with pytest.raises(Conflict, match="make a request first"):
-        renew_now(actor=operator, certificate=certificate)
-    assert promote(actor=operator, certificate=certificate).version.number == 2
-
-
-def test_a_persons_request_outlives_another_choice_of_issuer(
-    bot: Bot, bao: Bao, authority: CA, operator: Actor
-) -> None:
-    asked = request(actor=operator, owner=bot, name="api", subject="CN=bots.example")
-    choose(asked.certificate, vault_issuer(bot, bao, authority))
-    renew_now(actor=operator, certificate=asked.certificate)
-    set_renewal(actor=operator, certificate=asked.certificate, choice=RenewalChoice())
-    assert versions(asked.certificate) == [(1, "draft")]
-    assert RenewalPolicy.objects.get().draft is None
-
-
-def test_a_request_that_is_discarded_is_not_signed(bot: Bot, bao: Bao, authority: CA, operator: Actor) -> None:
-    asked = request(actor=operator, owner=bot, name="api", subject="CN=bots.example")
-    choose(asked.certificate, vault_issuer(bot, bao, authority))
-    renew_now(actor=operator, certificate=asked.certificate)
-    destroy(actor=operator, certificate=asked.certificate, number=1)
-    again = request(actor=operator, owner=bot, name="api", subject="CN=bots.example")
-    run_renewal(asked.certificate.pk)
-    assert versions(asked.certificate) == [(1, "destroyed"), (2, "draft")]
-    policy = RenewalPolicy.objects.get()
-    assert (policy.error, policy.asked_by, policy.draft) == ("", "", None)
-    stands = renewal_of(asked.certificate, [again.version])
-    assert (stands.phase, stands.may_be_asked_for) == ("", True)
-
-
-def test_a_reply_that_somebody_brings_meanwhile_is_not_called_staged(
-    bot: Bot, bao: Bao, authority: CA, operator: Actor, settings: Settings
-) -> None:
-    settings.SECURITY_EMAIL = "security@example.com"
-    asked = request(actor=operator, owner=bot, name="api", subject="CN=bots.example")
-    choose(asked.certificate, vault_issuer(bot, bao, authority))
-    renew_now(actor=operator, certificate=asked.certificate)
-    reply = CA.root("By hand").issue(public_key=x509.load_der_x509_csr(asked.csr).public_key())
-    complete(actor=operator, certificate=asked.certificate, files=[UploadedFile("reply.pem", reply.chain_pem)])
-    run_renewal(asked.certificate.pk)
-    assert versions(asked.certificate) == [(1, "active")]
-    assert RenewalPolicy.objects.get().staged is None
-    assert not Delivery.objects.exists()
 
 
 def test_a_failure_is_told_and_tried_again_with_the_same_key(bot: Bot, bao: Bao, authority: CA) -> None:

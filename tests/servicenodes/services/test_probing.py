@@ -22,6 +22,7 @@ from botplatform.audit.trail import verify_trail
 from botplatform.bots.models import Bot, Membership
 from botplatform.errors import InvalidInput, NotAllowed, NotFound
 from certificates.errors import Sealed
+from certificates.key_storage import create_keyring
 from certificates.models import CertificateVersion, ClientCertificate, SealedKey, TrustStore, VersionStatus
 from servicenodes.errors import REFUSALS, TooManyTests
 from servicenodes.models import ConnectionTest, RunState, ServiceNode
@@ -194,6 +195,13 @@ def test_a_sealed_console_says_so(node: ServiceNode, operator: Actor, settings: 
         probing.test_now(actor=operator, node=node)
     assert ConnectionTest.objects.get().state is RunState.INTERRUPTED
 
+    queued = probing.request_test(actor=operator, node=node)
+    probing.run_test(queued.pk)
+    queued.refresh_from_db()
+    assert (queued.verdict, queued.reason) == ("certificate_unusable", "sealed")
+
+    settings.KEYRING_FILE = tmp_path / "another.json"  # of another installation: it loads, and opens nothing
+    create_keyring(settings.KEYRING_FILE)
     queued = probing.request_test(actor=operator, node=node)
     probing.run_test(queued.pk)
     queued.refresh_from_db()
