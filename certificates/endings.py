@@ -31,13 +31,14 @@ PAGE = 500  # rows in memory at a time
 WATCHED = (VersionStatus.ACTIVE, VersionStatus.STAGED)
 IN_USE = timedelta(days=7)
 USERS = {"service_nodes": "service node", "issuers": "issuer", "webhooks": "webhook"}  # of a trust store
+WITH = ("certificate__bot", "certificate__renewal__issuer__bot")
 _CERTIFICATE = "version__certificate"
 Row = TypeVar("Row", CertificateVersion, TrustAnchor)
 
 
 def watched_versions() -> QuerySet[CertificateVersion]:
     """Active and staged versions, with what a reminder names."""
-    return CertificateVersion.objects.filter(status__in=WATCHED).select_related("certificate__bot").defer("leaf_der")
+    return CertificateVersion.objects.filter(status__in=WATCHED).select_related(*WITH).defer("leaf_der")
 
 
 def watched_anchors() -> QuerySet[TrustAnchor]:
@@ -86,7 +87,10 @@ def of_versions(versions: Sequence[CertificateVersion], now: datetime) -> list[E
 def _of_version(version: CertificateVersion, staged: CertificateVersion | None, use: dict[uuid.UUID, str]) -> Ending:
     certificate, is_staged = version.certificate, version.status == VersionStatus.STAGED
     replaced = staged is not None and staged.pk != version.pk and staged.not_after > version.not_after
+    renewal = getattr(certificate, "renewal", None)
     advice = "Request the renewed certificate, import and stage it, test it, then promote it."
+    if renewal is not None and renewal.issuer is not None:
+        advice = f"{renewal.issuer.path} is to renew it: the certificate’s page says how that stands."
     return Ending(
         subject=f"version:{version.pk}",
         name=f"{certificate.path} version {version.number} (staged)" if is_staged else certificate.path,

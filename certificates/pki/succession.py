@@ -32,6 +32,14 @@ def changes(before: CertificateFacts, after: CertificateFacts, *, number: int, n
     return tuple(found)
 
 
+def changes_of_request(asked: str, after: CertificateFacts) -> tuple[Finding, ...]:
+    """The findings about what a CA made of a first request, whose subject was `asked` (RFC 4514)."""
+    if asked == after.subject:
+        return ()
+    text = f"its subject is “{after.subject}”, the request asked for “{asked}”."
+    return (finding(FindingCode.SUBJECT_CHANGED, f"{short_name(after.subject)}: {text}"),)
+
+
 def _named(names: Iterable[str]) -> str:
     ordered = sorted(names)
     more = len(ordered) - NAMED

@@ -92,7 +92,7 @@ def _understand(certificate: ClientCertificate, read: Inspection, allow: frozens
         draft = certificate.versions.filter(status=VersionStatus.DRAFT, spki_sha256=leaf.spki_sha256).first()
         if draft is not None:
             draft.certificate = certificate
-            read = succession.judged(read, certificate)
+            read = succession.judged(read, certificate, draft=draft)
             becomes = VersionStatus.STAGED if stage else _place(certificate)
             return Completion(certificate, read, draft, becomes, changed=read.importable(allow))
     return Completion(certificate, _refused(certificate, read))

@@ -15,7 +15,7 @@ from certificates.models import CertificateVersion, ClientCertificate, VersionSt
 from certificates.pki import succession
 from certificates.pki.facts import facts_of
 from certificates.pki.findings import FindingCode
-from certificates.pki.inspection import Inspection
+from certificates.pki.inspection import CertificateFacts, Finding, Inspection
 from certificates.services.foreseeing import served_by_default
 from certificates.services.storing import next_number
 
@@ -73,17 +73,29 @@ def successor_of(*, actor: Actor, owner: Bot | None, name: str) -> Succession | 
     )
 
 
-def judged(inspection: Inspection, certificate: ClientCertificate | None) -> Inspection:
-    """The inspection, with what its leaf changes against the active version of the certificate."""
-    active = _active(certificate) if certificate is not None and inspection.leaf is not None else None
-    if active is None or inspection.leaf is None:
+def judged(
+    inspection: Inspection, certificate: ClientCertificate | None, *, draft: CertificateVersion | None = None
+) -> Inspection:
+    """The inspection, with what its leaf changes against the active version of the certificate.
+
+    Where none is active: against the `draft`, the open request that it answers.
+    """
+    leaf, active = inspection.leaf, _active(certificate) if certificate is not None else None
+    if leaf is None:
         return inspection
+    if active is not None:
+        found = _against(active, leaf)
+    else:
+        found = succession.changes_of_request(draft.subject, leaf) if draft is not None else ()
+    return replace(inspection, findings=(*inspection.findings, *found))
+
+
+def _against(active: CertificateVersion, leaf: CertificateFacts) -> tuple[Finding, ...]:
     try:
         before = facts_of(x509.load_der_x509_certificate(bytes(active.leaf_der)), f"version {active.number}")
     except (ValueError, BundleError):  # what cannot be read any more must not keep its successor out
-        return inspection
-    found = succession.changes(before, inspection.leaf, number=active.number, now=timezone.now())
-    return replace(inspection, findings=(*inspection.findings, *found))
+        return ()
+    return succession.changes(before, leaf, number=active.number, now=timezone.now())
 
 
 def holding(version: CertificateVersion) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from cryptography import x509
 from django import template
 from django.urls import reverse
 from django.utils import timezone
@@ -12,7 +13,9 @@ from django.utils.safestring import SafeString
 
 from botplatform.bots.models import Bot
 from botplatform.console.templatetags.kit import status
+from certificates.errors import BundleError
 from certificates.pki import display
+from certificates.pki import facts as pki_facts
 from certificates.pki.link_checks import Link, check_links
 
 register = template.Library()
@@ -67,8 +70,20 @@ def serial(value: str | None) -> str:
 
 @register.inclusion_tag("components/certificate_facts.html")
 def certificate_facts(certificate: Any) -> dict[str, Any]:
-    """One certificate's public facts."""
-    return facts_of(certificate)
+    """One certificate's public facts. Of a stored one, also those that have no column."""
+    return facts_of(certificate) | _unstored(certificate)
+
+
+def _unstored(row: Any) -> dict[str, Any]:
+    """What stands only in the certificate itself; nothing for what is no row with one."""
+    der = getattr(row, "leaf_der", None) or getattr(row, "der", None)
+    if not der or hasattr(row, "san"):
+        return {}
+    try:
+        read = pki_facts.facts_of(x509.load_der_x509_certificate(bytes(der)), "it")
+    except (ValueError, BundleError):  # an odd one that somebody insisted on: the page shows the rest
+        return {}
+    return {"signature": display.signature_label(read.signature_algorithm), "eku": read.eku, "san": read.san}
 
 
 @register.inclusion_tag("components/chain_picture.html")

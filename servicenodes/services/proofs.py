@@ -12,7 +12,7 @@ from django.utils import timezone
 from botplatform.accounts.models import User
 from botplatform.bots.models import ApiToken, Bot
 from certificates.models import CertificateVersion, VersionStatus
-from servicenodes.comparison import Difference, Outcome, Seen, Standing, compare, standing
+from servicenodes.comparison import NOTHING_PROVEN, Difference, Outcome, Seen, Standing, compare, standing
 from servicenodes.effective import nodes_presenting
 from servicenodes.models import ConnectionTest, Proof, RunState, ServiceNode, Side
 from servicenodes.services.basis import basis_of
@@ -106,10 +106,10 @@ def _overtaken(proof: Proof) -> bool:
 def last_accepted_with(version: CertificateVersion, node: ServiceNode, before: datetime) -> ConnectionTest | None:
     """The last test of the node, as it is now, with the version before that time, if it was accepted.
 
-    One of another URL, or with another trust store, tells nothing of it.
+    One of another URL, or with another trust store, tells nothing of it; nor does one that reached nobody.
     """
     tests = node.tests.filter(version=version, basis=basis_of(node, version), finished_at__lt=before)
-    tests = tests.order_by("-finished_at")
+    tests = tests.exclude(verdict__in=NOTHING_PROVEN).order_by("-finished_at")
     found = tests.defer("report", "steps").first()
     return found if found is not None and Seen(found.verdict).accepted else None
 

@@ -9,7 +9,7 @@ from cryptography import x509
 from certificates.pki import display
 from certificates.pki.facts import facts_of
 from certificates.pki.inspection import CertificateFacts
-from certificates.pki.succession import changes
+from certificates.pki.succession import changes, changes_of_request
 from tests.pki import CA, Issued
 
 CA_ = CA.root()
@@ -51,3 +51,11 @@ def test_after_the_end_of_the_one_before_nothing_expires_earlier() -> None:
         facts(CA_.issue("api.example", not_after=NOW + timedelta(days=30))),
     )
     assert codes(before, after, NOW + timedelta(days=91)) == {}
+
+
+def test_what_a_ca_makes_of_a_first_request() -> None:
+    made = facts(CA_.issue("first.example"))
+    assert changes_of_request("CN=first.example,O=Console tests", made) == ()
+    (found,) = changes_of_request("CN=first.example,O=Acme", made)
+    assert found.code == "subject_changed"
+    assert found.text.endswith("“CN=first.example,O=Console tests”, the request asked for “CN=first.example,O=Acme”.")

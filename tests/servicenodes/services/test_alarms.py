@@ -144,7 +144,12 @@ def test_no_alarm_where_it_never_worked(both: Banks, bot: Bot, certificate: Clie
 
 
 def test_what_counts_as_having_worked_is_the_last_test_of_the_node_as_it_is(
-    both: Banks, bot: Bot, nodes: list[ServiceNode], certificate: ClientCertificate, operator: Actor
+    both: Banks,
+    bot: Bot,
+    nodes: list[ServiceNode],
+    certificate: ClientCertificate,
+    operator: Actor,
+    settings: Settings,
 ) -> None:
     """One was accepted at another URL only; the other failed only with another trust store than its own."""
     moved, slow = both.node(bot, "moved", both.slow, certificate), nodes[0]
@@ -154,6 +159,9 @@ def test_what_counts_as_having_worked_is_the_last_test_of_the_node_as_it_is(
     foreign = make_trust_store(bot, "foreign", authorities=(both.old,))
     failed = probing.test_now(actor=operator, node=slow, options=ProbeOptions(trust_store=foreign))
     assert failed.verdict == "server_untrusted"
+    settings.EGRESS_ALLOW, allowed = [], settings.EGRESS_ALLOW
+    assert probing.test_now(actor=operator, node=slow).verdict == "address_denied", "which tells nothing of it"
+    settings.EGRESS_ALLOW = allowed
     promote(actor=operator, certificate=certificate)
     assert retested() == 3
     assert [alarm.node.slug for alarm in Alarm.objects.all()] == ["slow"]
