@@ -15,6 +15,7 @@ from botplatform.database import unusable, use_no_pool
 from botplatform.security import forbid_core_dumps
 
 COULD_NOT_RUN = 2
+NOBODY_READS = 141  # as a shell has it
 
 
 class CommandLine(ManagementUtility):
@@ -35,7 +36,13 @@ def main(argv: Sequence[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "botplatform.settings")
     forbid_core_dumps()
     try:
-        CommandLine(list(argv)).execute()
+        try:
+            CommandLine(list(argv)).execute()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to write goes nowhere
+        sys.exit(NOBODY_READS)
     except ImproperlyConfigured as error:
         _give_up(argv, str(error))
     except (OperationalError, InterfaceError) as error:

@@ -18,8 +18,14 @@ class EndpointForm(forms.Form):
     )
 
 
+STATES = [
+    (value, "Waiting or retrying" if value == DeliveryState.WAITING else label)
+    for value, label in DeliveryState.choices
+]
+
+
 class LogFilter(forms.Form):
     """Which deliveries to show."""
 
-    state = forms.ChoiceField(required=False, label="State", choices=[("", "All"), *DeliveryState.choices])
+    state = forms.ChoiceField(required=False, label="State", choices=[("", "All"), *STATES])
     channel = forms.ChoiceField(required=False, label="Channel", choices=[("", "All"), *Channel.choices])

@@ -75,3 +75,16 @@ def test_an_empty_database_names_the_command_that_prepares_it(tmp_path: Path) ->
     assert ended.returncode == 2
     assert ended.stderr.startswith("CommandError: The database is not prepared (no such table")
     assert "run `manage.py quickstart`" in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["list_certificates --help", "help"])
+def test_a_reader_that_has_seen_enough_gets_no_traceback(tmp_path: Path, command: str) -> None:
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "SECRET_KEY": "x" * 50}
+    reading, writing = os.pipe()
+    os.close(reading)
+    line = [sys.executable, "manage.py", *command.split()]
+    ended = subprocess.run(
+        line, cwd=ROOT, env=environment, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, "")

@@ -18,7 +18,10 @@ from certificates.services.renewal_policies import MOST_DAYS, RenewalChoice, ren
 class Command(ConsoleCommand):
     """Chooses the issuer of a certificate, or none."""
 
-    help = "Choose by which issuer and when a certificate is renewed; what is signed is staged."
+    help = (
+        "Choose by which issuer and when a certificate is renewed; what is signed is staged. A choice replaces the one "
+        "before as a whole: what is left out has its default. --now alone changes nothing of it."
+    )
     examples = """
         manage.py set_renewal acme/api --issuer platform/vault
         manage.py set_renewal acme/api --issuer acme/company-ca --days-before 20 --auto-promote --now
