@@ -52,6 +52,9 @@ def run_tests(
         running = [executor.submit(_test, actor, node, options) for node in nodes]
         for future in as_completed(running):
             yield future.result()
+    except Sealed:  # what has begun ends in the same way, and nothing of it outlives the call
+        executor.shutdown(cancel_futures=True)
+        raise
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 

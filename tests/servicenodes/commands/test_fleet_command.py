@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,3 +109,4 @@ def test_what_cannot_run(certificate: ClientCertificate, settings: Settings, tmp
     sealed = run("test_fleet")
     assert sealed.code == 2
     assert "Traceback" not in sealed.err
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("fleet")], "nothing goes on"
