@@ -49,10 +49,14 @@ def test_one_query_when_nothing_changed_and_one_opening(
 def test_no_table_is_read_when_nothing_was_committed(node: ServiceNode, bot: Bot, operator: Actor, bank: Bank) -> None:
     call(operator, node)
     call(operator, node)
-    with CaptureQueriesContext(connection) as queries:
-        assert call(operator, node).reused
     marks = [] if connection.vendor == "sqlite" else ["SELECT pg_current_snapshot()::text"]
-    assert [query["sql"] for query in queries] == marks
+    asked: list[list[str]] = []
+    while len(asked) < 20 and marks not in asked:  # as in tests/api/test_remembering.py: others commit, too
+        with CaptureQueriesContext(connection) as queries:
+            assert call(operator, node).reused
+        asked.append([query["sql"] for query in queries])
+    assert asked[-1] == marks
+    assert connection.vendor != "sqlite" or len(asked) == 1
 
     def promote() -> None:
         issued = bank.authority.issue("two.example")
