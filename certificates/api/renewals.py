@@ -45,7 +45,10 @@ def set_renewal(request: ApiRequest, name: str, body: RenewalIn) -> dict[str, ob
 
 @owned(SECTION, "POST", f"{PATH}/run", Permission.CERTIFICATE_IMPORT, answers={202: RenewalOut}, problems=(409,))
 def run_renewal(request: ApiRequest, name: str) -> Status[dict[str, object]]:
-    """Let a worker renew it now, due or not. 409 if no issuer is chosen, no version is active, or too often."""
+    """Let a worker renew it now, due or not; where no version is active, have the newest open request signed.
+
+    409 if no issuer is chosen, if there is nothing to renew and no open request, or too often.
+    """
     certificate = find(request, name)
     renew_now(actor=request.actor, certificate=certificate)
     return Status(202, _document(certificate))

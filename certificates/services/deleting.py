@@ -32,10 +32,8 @@ def delete_unused(instance: Model, *, actor: Actor, what: str) -> None:
 def places(users: Iterable[Any], actor: Actor) -> str:
     """The users of an object in words: those that the actor may see by name, the others counted."""
     users = list(users)
-    visible = {
-        None,
-        *visible_bots(actor).values_list("pk", flat=True),
-    }  # the platform's: who deletes knows of them
+    # None: whoever may delete something knows what of the platform uses it.
+    visible = {None, *visible_bots(actor).values_list("pk", flat=True)}
     paths = sorted(user.path for user in users if user.bot_id in visible)
     named = [f"“{path}”" for path in paths[:NAMED]]
     if more := len(paths) - len(named):

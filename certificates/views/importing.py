@@ -90,9 +90,7 @@ def _was_told(request: HttpRequest, bot: Bot | None, form: ImportForm) -> bool:
 
 def _follows(request: HttpRequest, bot: Bot | None, form: ImportForm) -> Succession | None:
     """What is there under the name that was typed, or that a link gave."""
-    name = (
-        form.cleaned_data.get("name", "") if form.is_bound and hasattr(form, "cleaned_data") else form["name"].value()
-    )
+    name = form.cleaned_data.get("name") if form.is_bound else form.initial["name"]
     return successor_of(actor=_actor(request), owner=bot, name=name or "")
 
 

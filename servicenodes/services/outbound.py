@@ -61,11 +61,8 @@ def check(url: str) -> None:
         except AddressDenied as refused:
             denied.append(refused.category)
     if candidates and len(denied) == len(candidates):
-        text = (
-            f"{target.host} is no public address ({denied[0]}): nothing is sent there unless the operator adds it to "
-        )
-        text += "EGRESS_ALLOW."
-        raise InvalidInput(text, field="url")
+        text = f"{target.host} is no public address ({denied[0]}): nothing is sent there unless the operator adds it "
+        raise InvalidInput(f"{text}to EGRESS_ALLOW.", field="url")
 
 
 def _addresses(target: Target) -> list[Address]:

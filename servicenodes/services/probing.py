@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from botplatform.accounts.actors import Actor
+from botplatform.accounts.actors import Actor, ActorKind
 from botplatform.audit import trail
 from botplatform.audit.actions import Action
 from botplatform.bots.access import authorize
@@ -115,9 +115,9 @@ def test_now(
     except DomainError:
         recording.interrupt(test)
         raise
-    # Where this process, a command, may call no such address, the console and its worker still may.
     told = recording.StepRecorder(test, on_step) if alone else on_step
-    _conduct(actor, test, options, presented, told, denial_counts=False)
+    # Where a command may not call the address, the console may. A token calls within the console.
+    _conduct(actor, test, options, presented, told, denial_counts=actor.kind is ActorKind.TOKEN)
     return test
 
 

@@ -14,6 +14,8 @@ from certificates.models import ClientCertificate
 from certificates.pki.csr import KeyKind
 from certificates.services.renewal_policies import MOST_DAYS, RenewalChoice, renew_now, set_renewal
 
+CHOSEN = ("days_before", "key", "auto_promote")  # what goes with an issuer
+
 
 class Command(ConsoleCommand):
     """Chooses the issuer of a certificate, or none."""
@@ -41,7 +43,7 @@ class Command(ConsoleCommand):
             help="renew so many days before it expires (default: when a third of its lifetime is left)",
         )
         kinds = [kind.value for kind in KeyKind]
-        parser.add_argument("--key", choices=kinds, default=KeyKind.EC_P256.value, help="kind of the new key")
+        parser.add_argument("--key", choices=kinds, help="kind of the new key (default: ec-p256)")
         parser.add_argument("--auto-promote", action="store_true", help="promote it when all tests are green")
         parser.add_argument(
             "--now",
@@ -55,7 +57,7 @@ class Command(ConsoleCommand):
         certificate = find_certificate(actor, options["certificate"])
         if options["issuer"] or options["by_hand"]:
             self._choose(actor, certificate, options)
-        elif not options["now"]:
+        elif not options["now"] or any(options[name] for name in CHOSEN):
             raise CommandError("Say --issuer ISSUER or --by-hand; or --now alone, to leave it as it is.")
         if options["now"]:
             renew_now(actor=actor, certificate=certificate)
@@ -71,7 +73,7 @@ class Command(ConsoleCommand):
         choice = RenewalChoice(
             find_issuer(actor, options["issuer"], certificate.bot) if options["issuer"] else None,
             options["days_before"],
-            KeyKind(options["key"]),
+            KeyKind(options["key"] or KeyKind.EC_P256),
             options["auto_promote"],
         )
         set_renewal(actor=actor, certificate=certificate, choice=choice)

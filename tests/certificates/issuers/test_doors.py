@@ -285,6 +285,10 @@ def test_the_commands(bot: Bot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert (policy.issuer and policy.issuer.path, policy.days_before) == ("acme/vault", 20)
     assert DBTaskResult.objects.count() == 1
     run("set_renewal", "acme/api", "--issuer", "platform/vault")
+    assert "by “platform/vault”" in run("set_renewal", "acme/api", "--now"), "which changes nothing of the choice"
+    for lost in (["--now", "--days-before", "5"], ["--now", "--key", "ec-p384"], ["--now", "--auto-promote"], []):
+        with pytest.raises(CommandError, match="Say --issuer"):
+            run("set_renewal", "acme/api", *lost)
     assert "by hand" in run("set_renewal", "acme/api", "--by-hand")
     with pytest.raises(CommandError, match="no issuer “none”"):
         run("set_renewal", "acme/api", "--issuer", "none")

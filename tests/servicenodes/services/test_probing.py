@@ -32,6 +32,7 @@ from servicenodes.services.limits import TESTS_PER_TARGET, TESTS_PER_USER
 from servicenodes.services.requests import ProbeOptions
 from servicenodes.tasks import run_connection_test
 from servicenodes.tls.observation import Step
+from tests.api.caller import make_token
 from tests.factories import add_version, make_certificate, make_node, make_test, make_trust_store, make_version
 from tests.pki import CA
 from tests.servers import Peer, free_port, openssl_server, python_server
@@ -343,6 +344,17 @@ def test_a_denial_counts_where_the_console_and_not_where_a_command_may_not_call(
     node.refresh_from_db()
     assert (here.verdict, node.last_verdict) == ("address_denied", "accepted")
     probing.run_test(probing.request_test(actor=operator, node=node).pk)
+    node.refresh_from_db()
+    assert node.last_verdict == "address_denied"
+
+
+def test_a_denial_counts_where_a_token_calls_which_is_within_the_console(
+    node: ServiceNode, developer: User, operator: Actor, settings: Settings
+) -> None:
+    probing.test_now(actor=operator, node=node)
+    settings.EGRESS_ALLOW = []
+    token, _ = make_token(developer, node.bot)
+    probing.test_now(actor=Actor.of_token(token), node=node)
     node.refresh_from_db()
     assert node.last_verdict == "address_denied"
 
